@@ -1,0 +1,1 @@
+"""Evaluate rankings, and say how sure the difference between two of them is."""

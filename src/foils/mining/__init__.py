@@ -1,0 +1,7 @@
+"""The offline pipeline: source → scorers → rules → sampler → disk, resumable at the shard."""
+
+from foils.mining.identity import Execution, Identity
+from foils.mining.mine import mine
+from foils.mining.mined import Mined
+
+__all__ = ["Execution", "Identity", "Mined", "mine"]

@@ -1,0 +1,92 @@
+"""Numbers of a shard that add up over shards, and the statistics they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from foils import _array
+from foils.mining.settle import Settled
+from foils.rules import REASONS
+
+SPLIT = 3
+"""Above this many positives per anchor, the lowest-scored one is a harsh reference."""
+
+
+def count(settled: Settled, m: int, column: str | None) -> dict[str, float]:
+    """Count one group of settled units.
+
+    Args:
+        settled: the group.
+        m: negatives asked for.
+        column: the score column that hardness is measured in; None = there are no scores.
+    """
+    candidates, negatives = settled.candidates, settled.negatives
+    per_unit = (negatives.items >= 0).sum(axis=1)
+    short = per_unit < m
+    counts: dict[str, float] = {
+        "units": len(per_unit),
+        "negatives": int(per_unit.sum()),
+        "candidates": int(candidates.valid.sum()),
+        "short_units": int(short.sum()),
+        "missing_negatives": int((m - per_unit).sum()),
+        "empty_units": int((per_unit == 0).sum()),
+        "needs_deeper": int(settled.needs_deeper.sum()),
+        "relaxed_units": int((settled.relaxed > 0).sum()),
+        "many_positives": int((np.diff(candidates.units.indptr) > SPLIT).sum()),
+        f"depth.{settled.depth}": len(per_unit),
+    }
+    rejected = np.bincount(settled.verdict.reason[candidates.valid], minlength=len(REASONS))
+    counts.update({f"reason.{name}": int(n) for name, n in zip(REASONS, rejected, strict=True) if n})
+    return counts | (_hardness(settled, short, column) if column is not None else {})
+
+
+def _hardness(settled: Settled, short: Any, name: str) -> dict[str, float]:
+    column = settled.candidates.columns[name]
+    positive = _array.segment_reduce(column.positives, settled.candidates.units.indptr, "mean")
+    scores = _array.take_valid(column.values, settled.negatives.positions, float("nan")).astype(np.float64)
+    gap = scores - positive[:, None]
+    known = ~np.isnan(gap)
+    scored = ~np.isnan(positive)
+    return {
+        "hardness.n": int(known.sum()),
+        "hardness.sum": float(gap[known].sum()),
+        "hardness.above": int((gap[known] >= 0).sum()),
+        "positive_score.short.n": int((scored & short).sum()),
+        "positive_score.short.sum": float(positive[scored & short].sum()),
+        "positive_score.others.n": int((scored & ~short).sum()),
+        "positive_score.others.sum": float(positive[scored & ~short].sum()),
+    }
+
+
+def total(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+    """Add up counts."""
+    totals: dict[str, float] = {}
+    for part in parts:
+        for name, value in part.items():
+            totals[name] = totals.get(name, 0) + value
+    return totals
+
+
+def describe(totals: dict[str, float]) -> dict[str, Any]:
+    """Turn added-up counts into the statistics of stats.json."""
+
+    def group(prefix: str) -> dict[str, float]:
+        return {name[len(prefix) :]: value for name, value in totals.items() if name.startswith(prefix)}
+
+    def mean(name: str) -> float | None:
+        return totals[f"{name}.sum"] / totals[f"{name}.n"] if totals.get(f"{name}.n") else None
+
+    plain = {name: value for name, value in totals.items() if "." not in name}
+    above = totals.get("hardness.above", 0) / totals["hardness.n"] if totals.get("hardness.n") else None
+    return plain | {
+        "units_by_searched_depth": {depth: n for depth, n in sorted(group("depth.").items(), key=lambda e: int(e[0]))},
+        "candidates_by_verdict": group("reason."),
+        "hardness": {"mean_negative_minus_positive": mean("hardness"), "share_at_or_above_positive": above},
+        "mean_positive_score": {
+            "short_units": mean("positive_score.short"),
+            "other_units": mean("positive_score.others"),
+        },
+    }

@@ -1,0 +1,76 @@
+"""Files that are there whole or not at all: write to a temporary name, fsync, rename, fsync the folder."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from foils.errors import FolderError
+
+READ_BYTES = 1 << 20
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Have ``write`` fill a temporary file, then make it durable under its name."""
+    partial = part_of(path)
+    write(partial)
+    sync(partial)
+    rename(partial, path)
+    sync(path.parent)
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write JSON with sorted keys and indentation, durably."""
+    text = msgspec.json.format(msgspec.json.encode(data, order="deterministic"), indent=2) + b"\n"
+    write_file(path, lambda partial: _put(partial, text))
+
+
+def part_of(path: Path) -> Path:
+    """Name of the temporary file that becomes ``path``."""
+    return path.with_name(f".{path.name}.part")
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, replacing what is there, in one step."""
+    os.replace(source, target)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(READ_BYTES):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn the operating system's complaints about the folder into errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        mend = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make the folder writable, or choose another"
+        raise FolderError(
+            f"{folder}: {reason}; {mend}, and run the same command again: what was finished is kept"
+        ) from error
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

@@ -1,0 +1,140 @@
+"""The story of one unit: its positives, its candidates, what the rules said of each, and what was drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from foils.collection import Collection, Records
+from foils.errors import InputError, did_you_mean
+from foils.mining.stored import Result
+
+SHOWN = 25
+"""Candidates that the text of an explanation shows."""
+NEAREST_OF = 1000
+"""Unit ids that a wrong one is compared with."""
+WIDTH = 60
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One item of a unit: a positive or a candidate.
+
+    Attributes:
+        item: its id.
+        score: in the column that the sampler ordered by; None = not scored.
+        rank: in the source; None for a positive.
+        reason: ``kept``, or why a rule rejected it; None for a positive.
+        drawn: whether it was drawn as a negative.
+        text: its text, where the collection is at hand.
+    """
+
+    item: str
+    score: float | None
+    rank: int | None = None
+    reason: str | None = None
+    drawn: bool = False
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What happened to one unit; printing it tells the story."""
+
+    unit: str
+    anchor_text: str | None
+    asked: int
+    searched_depth: int
+    exhausted: bool
+    relaxed: int
+    excluded_positives: int
+    score: str
+    positives: list[Pair]
+    candidates: list[Pair]
+
+    def __str__(self) -> str:
+        """Tell the story in plain text, with control characters of the data escaped."""
+        drawn = sum(pair.drawn for pair in self.candidates)
+        lines = [
+            f"unit {printable(self.unit)}: {drawn} of {self.asked} negatives",
+            *([f"  {printable(self.anchor_text)}"] if self.anchor_text else []),
+            f"positives (score: {self.score})",
+            *(f"  {_number(pair.score)}  {_label(pair)}" for pair in self.positives),
+            f"candidates: {len(self.candidates)} at depth {self.searched_depth}"
+            f"{' (the source has no more)' if self.exhausted else ''}, {self.excluded_positives} known positives and exact "
+            f"duplicates excluded{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
+        ]
+        for pair in self.candidates[:SHOWN]:
+            fate = "drawn" if pair.drawn else pair.reason
+            lines.append(f"  {pair.rank:>4}  {_number(pair.score)}  {fate:<16} {_label(pair)}")
+        if len(self.candidates) > SHOWN:
+            lines.append(f"  … {len(self.candidates) - SHOWN} more")
+        return "\n".join(lines)
+
+
+def explain(result: Result, unit: str, collection: Collection | None) -> Explanation:
+    """Gather what the tables say of one unit.
+
+    Raises:
+        InputError: there is no such unit, or candidates were not stored.
+    """
+    ids = result.candidates(["unit_id"])["unit_id"]
+    row = pc.index(ids, unit).as_py()
+    if row < 0:
+        raise InputError(f"there is no unit {unit!r}; {did_you_mean(unit, ids[:NEAREST_OF].to_pylist())[:200]}")
+    size = result.identity.shard_units
+    story: dict[str, Any] = result.shard(row // size).slice(row % size, 1).to_pylist()[0]
+    drawn = set(result.negatives()["negative_ids"][row].as_py())
+    score = result.identity.scores
+    names = result.names.items
+    anchors, items = (collection.anchors, collection.items) if collection is not None else (None, None)
+
+    def pairs(rows: list[int], scores: list[float], **columns: list[Any]) -> list[Pair]:
+        scores = scores or [math.nan] * len(rows)
+        made = []
+        for place, (item, value) in enumerate(zip(rows, scores, strict=True)):
+            extra = {name: values[place] for name, values in columns.items()}
+            known = None if value is None or math.isnan(value) else value
+            made.append(Pair(names[item].as_py(), known, text=_text(items, item), **extra))
+        return made
+
+    chosen = [names[item].as_py() in drawn for item in story["items"]]
+    return Explanation(
+        unit=unit,
+        anchor_text=_text(anchors, story["anchor"]),
+        asked=result.identity.negatives,
+        searched_depth=story["searched_depth"],
+        exhausted=story["exhausted"],
+        relaxed=story["relaxed"],
+        excluded_positives=story["excluded_positives"],
+        score=score,
+        positives=pairs(story["positives"], story.get(f"positive_score.{score}", [])),
+        candidates=pairs(
+            story["items"],
+            story.get(f"score.{score}", []),
+            rank=list(range(1, len(chosen) + 1)),
+            reason=story["reason"],
+            drawn=chosen,
+        ),
+    )
+
+
+def printable(text: str) -> str:
+    """Escape control characters, so that text from data cannot steer a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _text(records: Records | None, row: int) -> str | None:
+    return None if records is None or records.texts is None else records.full_texts(row, row + 1)[0]
+
+
+def _number(value: float | None) -> str:
+    return "     –" if value is None else f"{value:6.3f}"
+
+
+def _label(pair: Pair) -> str:
+    text = printable(pair.text or "")
+    return f"{printable(pair.item)}  {text[:WIDTH]}{'…' if len(text) > WIDTH else ''}".rstrip()

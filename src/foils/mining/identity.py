@@ -1,0 +1,86 @@
+"""What identifies a run, and how it is carried out: only the first decides the result."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from foils.errors import InputError
+
+FORMAT = 1
+"""Version of the result folder; see docs/format.md."""
+
+SHARD_UNITS = 1024
+"""Units of a shard, and of a row group: part of the format, so that tables do not depend on the machine."""
+
+MAX_STORED_CANDIDATES = 1_000_000_000
+"""Above this many, candidates.parquet is not written."""
+
+LEAST_MEMORY = 16 << 20
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """How a run is carried out; a resumed run may choose anew.
+
+    Raises:
+        InputError: a budget below 16 MB, or no thread.
+    """
+
+    memory_bytes: int = 2_000_000_000
+    """Bytes that blocks of vectors, scores and candidates may take, over all threads."""
+    threads: int = 2
+    """Worker threads; each runs its own single-threaded product."""
+    block: int | None = None
+    """Anchors and items of a block, instead of what the budget gives."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.memory_bytes < LEAST_MEMORY:
+            raise InputError(f"a memory budget of {self.memory_bytes} bytes is too small; give at least 16MB")
+        if self.threads < 1 or (self.block is not None and self.block < 1):
+            raise InputError(f"threads ({self.threads}) and block ({self.block}) must be at least 1")
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the tables follow from; two runs with equal identities give equal bytes."""
+
+    format: int = FORMAT
+    recipe: dict[str, Any]
+    """The resolved recipe, defaults filled in."""
+    negatives: int
+    split: str
+    seed: int
+    scores: str
+    """The column that the sampler ordered by; what ``scores`` in negatives.parquet holds."""
+    units: int
+    shard_units: int
+    candidates_stored: bool
+    inputs: dict[str, str]
+    """Digests of the collection and of the vectors."""
+    versions: dict[str, str]
+    derived: str | None = None
+    """``rethreshold`` where stored candidates were judged again without searching deeper."""
+
+    def data(self) -> dict[str, Any]:
+        """Give it as JSON-ready data."""
+        data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return data
+
+
+def versions() -> dict[str, str]:
+    """Versions that the bytes of a table may depend on."""
+    return {package: version(package) for package in ("foils", "numpy", "pyarrow")}
+
+
+def differences(there: Any, here: Any, path: str = "") -> list[str]:
+    """Say in which entries two identities differ, one line each."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = [*there, *(key for key in here if key not in there)]
+        steps = [(f"{path}.{key}" if path else key, there.get(key), here.get(key)) for key in keys]
+        return [line for name, old, new in steps for line in differences(old, new, name)]
+    if isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        pairs = enumerate(zip(there, here, strict=True))
+        return [line for place, (old, new) in pairs for line in differences(old, new, f"{path}[{place}]")]
+    return [] if there == here else [f"{path}: {there!r} there, {here!r} now"]

@@ -1,0 +1,164 @@
+"""Check everything that can be checked before work starts, and identify the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from foils.collection import Collection
+from foils.errors import DataError, InputError
+from foils.mining.counts import SPLIT
+from foils.mining.identity import MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
+from foils.mining.run import Job, Providers
+from foils.mining.settle import Search
+from foils.mining.tables import Names
+from foils.positives import Units
+from foils.recipes import Recipe
+from foils.search import MODEL, Blocks, Inputs, Vectors, open_matrix
+from foils.search.vectors import Matrix
+
+VectorSource = str | Path | Matrix
+VectorSources = Mapping[str, tuple[VectorSource, VectorSource]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A checked run that has not begun."""
+
+    identity: Identity
+    recipe: Recipe
+    collection: Collection
+    inputs: Inputs
+    units: Units
+
+    def search(self) -> Search:
+        """Bind the recipe's parts to the data."""
+        return Search.prepare(self.recipe, self.inputs, self.units)
+
+    def with_recipe(self, recipe: Recipe) -> Prepared:
+        """Give the same run by another recipe that reads the same data."""
+        identity = msgspec.structs.replace(self.identity, recipe=recipe.resolved(), scores=recipe.ordered_by())
+        return replace(self, identity=identity, recipe=recipe)
+
+    def job(self, providers: Providers) -> Job:
+        """Make the job of this run, with its own or other providers of candidates."""
+        positives = self.inputs.positives
+        return Job(
+            self.identity,
+            self.recipe,
+            Names(self.collection.anchors.ids, self.collection.items.ids, self.recipe.per),
+            self.units,
+            positives.degrees[self.units.anchors],
+            providers,
+            self.inputs.blocks.anchors,
+            self._facts(),
+        )
+
+    def _facts(self) -> dict[str, Any]:
+        collection, positives = self.collection, self.inputs.positives
+        return {
+            "recipe": self.recipe.name,
+            "anchors": len(collection.anchors),
+            "anchors_without_positives": int((positives.given().degrees == 0).sum()),
+            "items": len(collection.items),
+            "items_with_empty_text": int(collection.items.empty.sum()),
+            "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
+            "warnings": _warnings(self.recipe, self.units),
+        }
+
+
+def vectors_by_name(
+    query_vectors: VectorSource | None, item_vectors: VectorSource | None, others: VectorSources | None
+) -> VectorSources:
+    """Name the vectors that were given.
+
+    Raises:
+        InputError: only one side was given.
+    """
+    if (query_vectors is None) != (item_vectors is None):
+        raise InputError("give query vectors and corpus vectors together; one of the two was left out")
+    if query_vectors is None or item_vectors is None:
+        return dict(others or {})
+    return {MODEL: (query_vectors, item_vectors), **(others or {})}
+
+
+def prepare(
+    collection: Collection,
+    recipe: Recipe,
+    vectors: VectorSources,
+    *,
+    negatives: int,
+    split: str,
+    seed: int,
+    execution: Execution,
+) -> Prepared:
+    """Check everything that can be checked before work starts, and identify the run."""
+    if negatives < 1:
+        raise InputError(f"negatives is {negatives}; ask for at least 1")
+    positives = collection.positives((split,))
+    units = positives.units(recipe.per)
+    if not len(units):
+        raise DataError(f"no anchor has a positive in the split {split!r}; choose a split that has (there are: {', '.join(collection.splits)})")
+    matrices = {name: _matrices(collection, name, pair) for name, pair in vectors.items()}
+    dim = max((pair[0].shape[1] for pair in matrices.values()), default=1)
+    depth, deepest = recipe.source.fields.depths(negatives)
+    block = execution.block
+    blocks = Blocks.within(execution.memory_bytes // execution.threads, dim=dim, depth=deepest)
+    inputs = Inputs(
+        positives=positives,
+        trusted=collection.trusted_negatives((split,)),
+        mineable=~collection.items.empty,
+        matrices=matrices,
+        negatives=negatives,
+        seed=seed,
+        blocks=blocks if block is None else Blocks(block, block, block),
+    )
+    for part in (recipe.source, *recipe.scorers):
+        part.fields.check(inputs)
+    identity = Identity(
+        recipe=recipe.resolved(),
+        negatives=negatives,
+        split=split,
+        seed=seed,
+        scores=recipe.ordered_by(),
+        units=len(units),
+        shard_units=SHARD_UNITS,
+        candidates_stored=len(units) * depth <= MAX_STORED_CANDIDATES,
+        inputs={"collection": collection.digest(split), **_digests(inputs)},
+        versions=versions(),
+    )
+    return Prepared(identity, recipe, collection, inputs, units)
+
+
+def _warnings(recipe: Recipe, units: Units) -> list[str]:
+    many = int((np.diff(units.indptr) > SPLIT).sum())
+    harsh = [rule.name for rule in recipe.rules if getattr(rule.fields, "reference", "") == "min"]
+    if not (harsh and many):
+        return []
+    return [
+        f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored one: "
+        f"few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
+    ]
+
+
+def _matrices(
+    collection: Collection, name: str, pair: tuple[VectorSource, VectorSource]
+) -> tuple[Matrix, Matrix]:
+    label = "" if name == MODEL else f" {name!r}"
+    return (
+        open_matrix(pair[0], what=f"query vectors{label}", rows=len(collection.anchors), of="the queries"),
+        open_matrix(pair[1], what=f"corpus vectors{label}", rows=len(collection.items), of="the corpus"),
+    )
+
+
+def _digests(inputs: Inputs) -> dict[str, str]:
+    return {
+        f"vectors.{name}.{side}": Vectors(matrix, "dot").digest
+        for name, pair in sorted(inputs.matrices.items())
+        for side, matrix in zip(("anchors", "items"), pair, strict=True)
+    }

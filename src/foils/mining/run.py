@@ -1,0 +1,136 @@
+"""Carry out a run: shards of units, blocks of a shard on worker threads, tables on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+from foils.mining import counts, durable, tables
+from foils.mining.folder import Folder
+from foils.mining.identity import Execution, Identity
+from foils.mining.memory import PeakMemory
+from foils.mining.settle import Provider, settle
+from foils.mining.tables import Names
+from foils.positives import Int64, Units
+from foils.recipes import Recipe
+
+Progress = Callable[[int, int], None]
+"""Called with the units done and the units in all, after each block."""
+
+Providers = Callable[[slice], Sequence[tuple[Provider, Int64]]]
+"""Slice of units → who gives the candidates of which rows of the block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """All that a run needs.
+
+    Attributes:
+        identity: what the result follows from.
+        recipe: the parts, for judging and drawing.
+        names: ids of anchors and items.
+        units: what gets negatives, in the order of the tables.
+        excluded: int64[U], how many known positives were excluded per unit.
+        providers: who gives the candidates.
+        unit_block: units of a block.
+        facts: further statistics (anchors without positives, items with empty text, …).
+    """
+
+    identity: Identity
+    recipe: Recipe
+    names: Names
+    units: Units
+    excluded: Int64
+    providers: Providers
+    unit_block: int
+    facts: dict[str, Any]
+
+
+def run(job: Job, out: Path, execution: Execution, *, fresh: bool, progress: Progress | None) -> None:
+    """Run the job into a folder, or the rest of it.
+
+    Raises:
+        FolderError: the folder cannot be used, or the disk is full; what was finished is kept.
+    """
+    with Folder.held(out) as folder, durable.explained(out):
+        if fresh:
+            folder.discard()
+        manifest = folder.begin(job.identity)
+        if manifest.complete:
+            folder.finish()
+            return
+        started, cpu = time.perf_counter(), time.process_time()
+        total, size = len(job.units), job.identity.shard_units
+        with (
+            threadpoolctl.threadpool_limits(1, user_api="blas"),
+            PeakMemory() as memory,
+            ThreadPoolExecutor(execution.threads) as pool,
+        ):
+            for start in range(0, total, size):
+                name = f"{start // size:05d}"
+                stop = min(start + size, total)
+                if name not in manifest.shards:
+                    shard, numbers = _shard(job, range(start, stop, job.unit_block), stop, pool, progress)
+                    manifest = folder.write_shard(manifest, name, shard, numbers)
+                    memory.look()
+                elif progress is not None:
+                    progress(stop, total)
+        manifest = folder.join(manifest, job.names.items)
+        numbers = counts.total(shard.counts for shard in manifest.shards.values())
+        effort = {
+            "wall_seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu,
+            "peak_anonymous_bytes": memory.peak,
+        }
+        durable.write_json(out / "stats.json", counts.describe(numbers) | job.facts | effort)
+        folder.finish()
+
+
+def _shard(
+    job: Job, starts: range, stop: int, pool: ThreadPoolExecutor, progress: Progress | None
+) -> tuple[dict[str, Any], dict[str, float]]:
+    blocks = [slice(start, min(start + job.unit_block, stop)) for start in starts]
+    parts: list[dict[str, Any]] = []
+    numbers: list[dict[str, float]] = []
+    futures = [pool.submit(_block, job, block) for block in blocks]
+    try:
+        for block, future in zip(blocks, futures, strict=True):
+            shard, block_counts = future.result()
+            parts.append(shard)
+            numbers.append(block_counts)
+            if progress is not None:
+                progress(block.stop, len(job.units))
+    finally:
+        for future in futures:
+            future.cancel()
+    joined = {name: tables.join([part[name] for part in parts]) for name in parts[0]}
+    return joined, counts.total(numbers)
+
+
+def _block(job: Job, block: slice) -> tuple[dict[str, Any], dict[str, float]]:
+    """Settle one block of units into rows of the tables."""
+    identity = job.identity
+    hardness = None if identity.scores == "rank" else identity.scores
+    groups: dict[str, list[Any]] = {"negatives": [], **({"candidates": []} if identity.candidates_stored else {})}
+    rows, numbers = [], []
+    for provider, wanted in job.providers(block):
+        for settled in settle(provider, wanted, job.recipe, identity.negatives, identity.seed):
+            rows.append(settled.rows)
+            numbers.append(counts.count(settled, identity.negatives, hardness))
+            groups["negatives"].append(tables.negatives_table(settled, job.names, identity.scores))
+            if "candidates" in groups:
+                excluded = job.excluded[block][settled.rows]
+                groups["candidates"].append(tables.candidates_table(settled, job.names, excluded))
+    return {name: tables.in_order(group, rows) for name, group in groups.items()}, counts.total(numbers)
+
+
+def all_rows(block: slice) -> Int64:
+    """Rows of a block, all of them."""
+    return np.arange(block.stop - block.start)

@@ -1,0 +1,174 @@
+"""Settle a block of units: retrieve, score, judge, search deeper where too little survives, draw.
+
+A unit is *short* when fewer candidates than negatives asked for may be drawn. A short unit is searched deeper, the depth
+doubling up to the source's ``max_depth``; what is still short then is relaxed if the recipe says how, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from foils import rules, samplers
+from foils._array import Key
+from foils.candidates import Candidates, Column, Kind, Negatives
+from foils.positives import Int64, Relation, Units
+from foils.recipes import Part, Recipe
+from foils.scorers import OpenScorer, add_scores
+from foils.search import Inputs
+from foils.sources import OpenSource
+
+Bool = npt.NDArray[np.bool_]
+Float64 = npt.NDArray[np.float64]
+
+
+class Provider(Protocol):
+    """Where a block's candidates come from: a search, or what an earlier run stored."""
+
+    @property
+    def depth(self) -> int:
+        """Depth of the first look."""
+
+    @property
+    def max_depth(self) -> int:
+        """Depth of the last look."""
+
+    def reach(self, rows: Int64) -> Int64:
+        """Say how deep these rows of the block can be looked into."""
+
+    def candidates(self, rows: Int64, depth: int) -> Candidates:
+        """Give the candidates of these rows of the block down to ``depth``, all columns filled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Candidates by searching: the recipe's source and scorers, bound to the data of a run."""
+
+    units: Units
+    depth: int
+    max_depth: int
+    source: OpenSource
+    scorers: Sequence[tuple[str, Kind, OpenScorer]]
+    trusted: Relation
+
+    @classmethod
+    def prepare(cls, recipe: Recipe, inputs: Inputs, units: Units) -> Search:
+        """Bind the recipe's parts."""
+        scorers = [
+            (name, kind, part.fields.open(inputs))
+            for part in recipe.scorers
+            for name, kind in part.fields.columns().items()
+        ]
+        source = recipe.source.fields
+        return cls(units, *source.depths(inputs.negatives), source.open(inputs), scorers, inputs.trusted)
+
+    def of(self, rows: slice) -> Search:
+        """Restrict to a block of units."""
+        return replace(self, units=self.units.take(np.arange(len(self.units))[rows]))
+
+    def reach(self, rows: Int64) -> Int64:
+        """Searching reaches as deep as it may."""
+        return np.full(len(rows), self.max_depth)
+
+    def candidates(self, rows: Int64, depth: int) -> Candidates:
+        """Retrieve, mark the trusted negatives and score."""
+        units = self.units.take(rows)
+        found = self.source.retrieve(units, depth)
+        trusted = self.trusted.contains(units.anchors, found.items)
+        p_positive = np.where(trusted, np.float32(0), np.float32(np.nan))
+        found = found.with_column("p_positive", Column(p_positive))
+        for column, kind, scorer in self.scorers:
+            found = add_scores(found, column, kind, scorer)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """Units of a block that were settled at the same depth.
+
+    Attributes:
+        rows: int64[A], their places in the block.
+        candidates: what the rules looked at.
+        verdict: what they said.
+        negatives: what was drawn.
+        depth: how deep was looked.
+        exhausted: bool[A], True where the source has no more.
+        needs_deeper: bool[A], True where a short unit could not be looked into as deep as the recipe says.
+        relaxed: int32[A], how many steps of relaxing were applied.
+    """
+
+    rows: Int64
+    candidates: Candidates
+    verdict: rules.Verdict
+    negatives: Negatives
+    depth: int
+    exhausted: Bool
+    needs_deeper: Bool
+    relaxed: npt.NDArray[np.int32]
+
+
+def settle(provider: Provider, rows: Int64, recipe: Recipe, m: int, seed: int) -> Iterator[Settled]:
+    """Settle these rows of a block, group by group."""
+    depth = provider.depth
+    while len(rows):
+        candidates = provider.candidates(rows, depth)
+        verdict, weights = _judged(recipe.rules, recipe, candidates)
+        exhausted = candidates.items[:, -1] < 0
+        deeper = _short(weights, m) & ~exhausted & (depth < provider.max_depth)
+        stuck = deeper & (provider.reach(rows) <= depth)
+        done = np.flatnonzero(~deeper | stuck)
+        if len(done):
+            group = take_rows(candidates, done)
+            verdict = rules.Verdict(verdict.keep[done], verdict.reason[done])
+            verdict, weights, relaxed = _relaxed(recipe, group, verdict, weights[done], m, stuck[done])
+            negatives = samplers.draw(recipe.sampler.fields, group, weights, m, Key(seed, "sampler", 0))
+            yield Settled(
+                rows[done], group, verdict, negatives, depth, exhausted[done], stuck[done], relaxed
+            )
+        rows = rows[deeper & ~stuck]
+        depth = min(2 * depth, provider.max_depth)
+
+
+def take_rows(candidates: Candidates, rows: Int64) -> Candidates:
+    """Keep the candidates of these rows."""
+    indptr, units = candidates.units.indptr, candidates.units.take(rows)
+    pairs = np.repeat(indptr[:-1][rows] - units.indptr[:-1], np.diff(units.indptr)) + np.arange(len(units.positives))
+    columns = {
+        name: replace(
+            column,
+            values=column.values[rows],
+            positives=None if column.positives is None else column.positives[pairs],
+        )
+        for name, column in candidates.columns.items()
+    }
+    return replace(candidates, units=units, items=candidates.items[rows], columns=columns)
+
+
+def _relaxed(
+    recipe: Recipe, group: Candidates, verdict: rules.Verdict, weights: Float64, m: int, stuck: Bool
+) -> tuple[rules.Verdict, Float64, npt.NDArray[np.int32]]:
+    """Loosen the rules step by step for the units that are still short."""
+    steps = np.zeros(len(weights), np.int32)
+    for relaxation in recipe.relaxations:
+        short = _short(weights, m) & ~stuck
+        looser, looser_weights = _judged(relaxation, recipe, group)
+        steps += short
+        keep = np.where(short[:, None], looser.keep, verdict.keep)
+        verdict = rules.Verdict(keep, np.where(short[:, None], looser.reason, verdict.reason))
+        weights = np.where(short[:, None], looser_weights, weights)
+    return verdict, weights, steps
+
+
+def _judged(
+    parts: Sequence[Part[rules.Rule]], recipe: Recipe, candidates: Candidates
+) -> tuple[rules.Verdict, Float64]:
+    verdict = rules.judge([part.fields for part in parts], candidates)
+    return verdict, recipe.sampler.fields.weigh(candidates, verdict.keep)
+
+
+def _short(weights: Float64, m: int) -> Bool:
+    return np.count_nonzero(weights > -np.inf, axis=1) < m

@@ -1,0 +1,197 @@
+"""The tables of a result: settled units as Arrow tables, and stored candidates back as parts see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from foils.candidates import Candidates, Column, Kind
+from foils.mining.settle import Settled
+from foils.positives import Int64, Units
+from foils.rules import REASONS, Verdict
+
+PARQUET: dict[str, Any] = {"compression": "zstd", "use_dictionary": True, "write_statistics": True}
+"""How tables are written; a part of the promise that equal runs give equal bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Names:
+    """The ids that tables hold instead of rows.
+
+    Attributes:
+        anchors: string[A], by anchor row.
+        items: string[I], by item row.
+        per: what a unit is, ``anchor`` or ``pair``.
+    """
+
+    anchors: pa.Array
+    items: pa.Array
+    per: str
+
+    def unit_ids(self, units: Units) -> pa.Array:
+        """Name the units: the anchor's id, or the JSON array [anchor_id, positive_id] of a pair."""
+        anchors = self.anchor_ids(units.anchors)
+        if self.per == "anchor":
+            return anchors
+        pairs = zip(anchors.to_pylist(), self.item_ids(units.positives).to_pylist(), strict=True)
+        return pa.array([msgspec.json.encode(pair).decode() for pair in pairs], pa.string())
+
+    def anchor_ids(self, anchors: Int64) -> pa.Array:
+        """Name anchors."""
+        return self.anchors.take(pa.array(anchors)).cast(pa.string())
+
+    def item_ids(self, items: Int64) -> pa.Array:
+        """Name items."""
+        return self.items.take(pa.array(items)).cast(pa.string())
+
+
+def negatives_table(settled: Settled, names: Names, column: str) -> pa.Table:
+    """Give one row per unit, lists over its negatives; ``scores`` holds ``column``."""
+    candidates, negatives = settled.candidates, settled.negatives
+    units, present = candidates.units, negatives.items >= 0
+    at = np.nonzero(present)
+    offsets = _offsets(present)
+
+    def picked(name: str) -> npt.NDArray[Any]:
+        values: npt.NDArray[Any] = candidates.columns[name].values[at[0], negatives.positions[at]]
+        return values
+
+    scores = picked(column).astype(np.float32) if column != "rank" else np.full(len(at[0]), np.nan, np.float32)
+    sources = pa.array(candidates.sources, pa.string()).take(pa.array(picked("source"), pa.int32()))
+    return pa.table(
+        {
+            "unit_id": names.unit_ids(units),
+            "anchor_id": names.anchor_ids(units.anchors),
+            "positive_ids": _lists(units.indptr, names.item_ids(units.positives)),
+            "negative_ids": _lists(offsets, names.item_ids(negatives.items[at])),
+            "scores": _lists(offsets, pa.array(scores, pa.float32())),
+            "ranks": _lists(offsets, pa.array(picked("rank"), pa.int32())),
+            "p_positive": _lists(offsets, pa.array(picked("p_positive"), pa.float32())),
+            "log_q": _lists(offsets, pa.array(negatives.log_q[at], pa.float32())),
+            "source": _lists(offsets, sources),
+        }
+    )
+
+
+def candidates_table(settled: Settled, names: Names, excluded: Int64) -> pa.Table:
+    """Give one row per unit, lists over its candidates by rank; items by their row in items.parquet."""
+    candidates = settled.candidates
+    units, present = candidates.units, candidates.valid
+    offsets = _offsets(present)
+    sources = pa.array(candidates.sources, pa.string())
+    reasons = pa.array(REASONS, pa.string()).take(pa.array(settled.verdict.reason[present], pa.int32()))
+    table = {
+        "unit_id": names.unit_ids(units),
+        "anchor": pa.array(units.anchors, pa.int64()),
+        "unit_key": pa.array(units.keys, pa.int64()),
+        "positives": _lists(units.indptr, pa.array(units.positives, pa.int64())),
+        "excluded_positives": pa.array(excluded, pa.int32()),
+        "searched_depth": pa.array(np.full(len(units), settled.depth), pa.int32()),
+        "exhausted": pa.array(settled.exhausted),
+        "needs_deeper": pa.array(settled.needs_deeper),
+        "relaxed": pa.array(settled.relaxed, pa.int32()),
+        "items": _lists(offsets, pa.array(candidates.items[present], pa.int64())),
+        "reason": _lists(offsets, reasons),
+        "source": _lists(
+            offsets, sources.take(pa.array(candidates.columns["source"].values[present], pa.int32()))
+        ),
+        "p_positive": _lists(
+            offsets, pa.array(candidates.columns["p_positive"].values[present], pa.float32())
+        ),
+        "log_q": _lists(offsets, pa.array(candidates.columns["log_q"].values[present], pa.float32())),
+    }
+    for name in candidates.scored():
+        column = candidates.columns[name]
+        table[f"score.{name}"] = _lists(offsets, pa.array(column.values[present], pa.float32()))
+        table[f"positive_score.{name}"] = _lists(units.indptr, pa.array(column.positives, pa.float32()))
+    return pa.table(table)
+
+
+def in_order(tables: Sequence[pa.Table], rows: Sequence[Int64]) -> pa.Table:
+    """Join tables of settled groups in the order of their rows."""
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return join(tables).take(pa.array(order)).combine_chunks()
+
+
+def join(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join tables one below the other."""
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def stored_units(table: pa.Table) -> Units:
+    """Read the units of stored candidates."""
+    indptr, positives = _flat(table["positives"])
+    return Units(_numbers(table["anchor"]), _numbers(table["unit_key"]), indptr, positives)
+
+
+def stored_candidates(table: pa.Table, depth: int, kinds: dict[str, Kind]) -> Candidates:
+    """Read stored candidates down to ``depth``, with the columns they had when they were judged.
+
+    Args:
+        table: rows of candidates.parquet.
+        depth: width of the result.
+        kinds: the score columns, in the order they were added.
+    """
+    units = stored_units(table)
+    indptr, items = _flat(table["items"])
+    lengths = np.minimum(np.diff(indptr), depth)
+    rows = np.repeat(np.arange(len(units)), lengths)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    flat = indptr[:-1][rows] + places
+
+    def wide(values: npt.NDArray[Any], absent: Any, dtype: Any) -> npt.NDArray[Any]:
+        cells = np.full((len(units), depth), absent, dtype)
+        cells[rows, places] = values[flat]
+        return cells
+
+    sources = tuple(table["source"].combine_chunks().flatten().unique().to_pylist())
+    codes = _codes(table["source"], sources)
+    columns = {
+        "rank": Column(wide(np.arange(len(items)) - np.repeat(indptr[:-1], np.diff(indptr)) + 1, 0, np.int64)),
+        "source": Column(wide(codes, 0, np.int8)),
+        "log_q": Column(wide(_flat(table["log_q"])[1], np.nan, np.float32)),
+        "p_positive": Column(wide(_flat(table["p_positive"])[1], np.nan, np.float32)),
+    }
+    for name, kind in kinds.items():
+        values = wide(_flat(table[f"score.{name}"])[1], np.nan, np.float32)
+        columns[name] = Column(values, kind, _flat(table[f"positive_score.{name}"])[1])
+    return Candidates(units, wide(items, -1, np.int64), columns, sources)
+
+
+def stored_verdict(table: pa.Table, depth: int) -> Verdict:
+    """Read what the rules said of stored candidates."""
+    indptr, items = _flat(table["items"])
+    cells = np.full((len(table), depth), -1, np.int8)
+    rows = np.repeat(np.arange(len(table)), np.diff(indptr))
+    cells[rows, np.arange(len(items)) - indptr[:-1][rows]] = _codes(table["reason"], REASONS)
+    return Verdict(cells == 0, np.maximum(cells, 0))
+
+
+def _offsets(present: npt.NDArray[np.bool_]) -> Int64:
+    return np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+
+
+def _lists(offsets: Int64, values: pa.Array) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _flat(column: pa.ChunkedArray) -> tuple[Int64, npt.NDArray[Any]]:
+    lists = column.combine_chunks()
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    return offsets - offsets[0], lists.flatten().to_numpy(zero_copy_only=False)
+
+
+def _codes(column: pa.ChunkedArray, names: Sequence[str]) -> npt.NDArray[np.int8]:
+    found = pc.index_in(column.combine_chunks().flatten(), value_set=pa.array(names, pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int8)
+
+
+def _numbers(column: pa.ChunkedArray) -> Int64:
+    return np.asarray(column.to_numpy(), dtype=np.int64)

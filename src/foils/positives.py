@@ -1,0 +1,322 @@
+"""Judged pairs, and the known positives that mining, batches and banks consult.
+
+``Judgements`` are the pairs as they were given: any grade, any split, flat. ``Positives`` is the relation
+that everything else asks: per anchor the sorted rows of the items that must never be used as its negatives,
+in compressed sparse rows (CSR). A grade above 0 is a positive; 0 is a judged negative, a *trusted* one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from foils import _array
+from foils.errors import DataError, did_you_mean
+
+Int64 = npt.NDArray[np.int64]
+
+PROVENANCES = ("given", "human", "llm", "exact_duplicate")
+GIVEN, EXACT_DUPLICATE = PROVENANCES.index("given"), PROVENANCES.index("exact_duplicate")
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """Judged (anchor, item) pairs as given.
+
+    Attributes:
+        anchors: int64[P], anchor rows.
+        items: int64[P], item rows.
+        grades: float32[P]; above 0 = positive, 0 = judged negative.
+        splits: int16[P], index into ``split_names``.
+        split_names: names of the splits, in the order they were read.
+    """
+
+    anchors: Int64
+    items: Int64
+    grades: npt.NDArray[np.float32]
+    splits: npt.NDArray[np.int16]
+    split_names: tuple[str, ...]
+
+    def select(self, splits: Sequence[str]) -> Judgements:
+        """Keep the pairs of the named splits.
+
+        Raises:
+            DataError: a split is not one of ``split_names``.
+        """
+        if isinstance(splits, str):
+            raise DataError(f"the splits are the single string {splits!r}; give a tuple: ({splits!r},)")
+        for name in splits:
+            if name not in self.split_names:
+                raise DataError(f"there is no split {name!r}; {did_you_mean(name, self.split_names)}")
+        codes = [self.split_names.index(name) for name in splits]
+        keep = np.isin(self.splits, codes)
+        return Judgements(
+            self.anchors[keep], self.items[keep], self.grades[keep], self.splits[keep], self.split_names
+        )
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The (anchor, positive) pairs that training iterates over.
+
+    Attributes:
+        anchors: int64[E], anchor rows.
+        positives: int64[E], item rows.
+    """
+
+    anchors: Int64
+    positives: Int64
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What gets its own row of negatives: an anchor with all its positives, or one (anchor, positive) pair.
+
+    Attributes:
+        anchors: int64[U], anchor rows.
+        keys: int64[U], the number that randomness is keyed by; does not depend on what else is mined.
+        indptr: int64[U + 1], where each unit's positives begin and end.
+        positives: int64[P], item rows of the positives, ascending within a unit.
+    """
+
+    anchors: Int64
+    keys: Int64
+    indptr: Int64
+    positives: Int64
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+    def pair_anchors(self) -> Int64:
+        """int64[P], the anchor row of each entry of ``positives``."""
+        return np.repeat(self.anchors, np.diff(self.indptr))
+
+    def take(self, rows: Int64) -> Units:
+        """Keep the units at these positions, in this order."""
+        indptr, pairs = gather_segments(self.indptr, rows)
+        return Units(self.anchors[rows], self.keys[rows], indptr, self.positives[pairs])
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """Which items belong to which anchor, in CSR.
+
+    Attributes:
+        indptr: int64[A + 1].
+        items: int64[P], ascending and unique within an anchor.
+    """
+
+    indptr: Int64
+    items: Int64
+
+    @classmethod
+    def from_pairs(cls, anchors: Int64, items: Int64, n_anchors: int) -> Relation:
+        """Sort and merge pairs given in any order."""
+        order = np.lexsort((items, anchors))
+        anchors, items = anchors[order], items[order]
+        first = np.ones(len(order), bool)
+        first[1:] = (anchors[1:] != anchors[:-1]) | (items[1:] != items[:-1])
+        indptr = np.zeros(n_anchors + 1, np.int64)
+        np.cumsum(np.bincount(anchors[first], minlength=n_anchors), out=indptr[1:])
+        return cls(indptr, items[first])
+
+    @property
+    def degrees(self) -> Int64:
+        """int64[A], the number of items per anchor."""
+        return np.diff(self.indptr)
+
+    def take(self, anchors: Int64) -> Relation:
+        """Keep the items of these anchors, in their order; row i is then that of ``anchors[i]``."""
+        indptr, pairs = gather_segments(self.indptr, anchors)
+        return Relation(indptr, self.items[pairs])
+
+    def coordinates(self) -> tuple[Int64, Int64]:
+        """List all pairs: int64[P] rows, int64[P] items."""
+        return np.repeat(np.arange(len(self.indptr) - 1), self.degrees), self.items
+
+    def contains(self, anchors: Int64, items: Int64) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are in the relation.
+
+        Args:
+            anchors: int64[R], anchor rows.
+            items: int64[R] or int64[R, K], item rows; negative rows (absent) never are.
+        """
+        if not len(self.items):
+            return np.zeros(items.shape, bool)
+        start = self.indptr[:-1][anchors].reshape(anchors.shape + (1,) * (items.ndim - 1))
+        stop = self.indptr[1:][anchors].reshape(start.shape)
+        at = start + _array.row_searchsorted(self.items, self.indptr, anchors, items, "left")
+        inside = at < stop
+        found: npt.NDArray[np.bool_] = inside & (self.items[np.where(inside, at, 0)] == items) & (items >= 0)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Positives:
+    """An immutable relation of anchors and items, in CSR with sorted, unique items per anchor.
+
+    Attributes:
+        n_items: number of items in the collection.
+        indptr: int64[A + 1].
+        items: int64[P], ascending within an anchor.
+        grades: float32[P].
+        splits: int16[P], index into ``split_names``.
+        provenance: uint8[P], index into ``PROVENANCES``.
+        split_names: names of the splits.
+    """
+
+    n_items: int
+    indptr: Int64
+    items: Int64
+    grades: npt.NDArray[np.float32]
+    splits: npt.NDArray[np.int16]
+    provenance: npt.NDArray[np.uint8]
+    split_names: tuple[str, ...]
+
+    @classmethod
+    def from_judgements(
+        cls, judgements: Judgements, *, n_anchors: int, n_items: int, item_groups: Int64 | None = None
+    ) -> Positives:
+        """Build the relation from the pairs with a grade above 0.
+
+        Args:
+            judgements: judged pairs; a pair given more than once counts once, with its highest grade.
+            n_anchors: number of anchors.
+            n_items: number of items.
+            item_groups: int64[I], equal numbers mark exact duplicates (−1: none); every duplicate of a
+                positive joins the relation with the provenance ``exact_duplicate``.
+        """
+        keep = judgements.grades > 0
+        anchors, items = judgements.anchors[keep], judgements.items[keep]
+        grades, splits = judgements.grades[keep], judgements.splits[keep]
+        provenance = np.full(len(anchors), GIVEN, np.uint8)
+        if item_groups is not None:
+            pairs, twins = _duplicates_of(items, item_groups)
+            anchors = np.concatenate([anchors, anchors[pairs]])
+            items = np.concatenate([items, twins])
+            grades = np.concatenate([grades, grades[pairs]])
+            splits = np.concatenate([splits, splits[pairs]])
+            provenance = np.concatenate([provenance, np.full(len(pairs), EXACT_DUPLICATE, np.uint8)])
+        # The first of equal pairs stays: a given pair before a duplicate's, then the highest grade.
+        order = np.lexsort((-grades, provenance, items, anchors))
+        anchors, items = anchors[order], items[order]
+        first = np.ones(len(order), bool)
+        first[1:] = (anchors[1:] != anchors[:-1]) | (items[1:] != items[:-1])
+        order = order[first]
+        indptr = np.zeros(n_anchors + 1, np.int64)
+        np.cumsum(np.bincount(anchors[first], minlength=n_anchors), out=indptr[1:])
+        return cls(
+            n_items,
+            indptr,
+            items[first],
+            grades[order],
+            splits[order],
+            provenance[order],
+            judgements.split_names,
+        )
+
+    @property
+    def n_anchors(self) -> int:
+        """Number of anchors, those without a positive included."""
+        return len(self.indptr) - 1
+
+    @property
+    def degrees(self) -> Int64:
+        """int64[A], the number of known positives per anchor, exact duplicates included."""
+        return np.diff(self.indptr)
+
+    def row(self, anchor: int) -> Int64:
+        """Give the known positives of one anchor, ascending."""
+        return self.items[self.indptr[anchor] : self.indptr[anchor + 1]]
+
+    @property
+    def relation(self) -> Relation:
+        """The bare relation, without grades and origins."""
+        return Relation(self.indptr, self.items)
+
+    def contains(self, anchors: Int64, items: Int64) -> npt.NDArray[np.bool_]:
+        """Tell which pairs are known positives; see ``Relation.contains``."""
+        return self.relation.contains(anchors, items)
+
+    def given(self) -> Positives:
+        """Leave out what the exact duplicates added."""
+        keep = self.provenance != EXACT_DUPLICATE
+        counts = np.concatenate([[0], np.cumsum(keep)])
+        return Positives(
+            self.n_items,
+            counts[self.indptr].astype(np.int64),
+            self.items[keep],
+            self.grades[keep],
+            self.splits[keep],
+            self.provenance[keep],
+            self.split_names,
+        )
+
+    def examples(self) -> Examples:
+        """List the given pairs, by anchor and item row."""
+        given = self.given()
+        return Examples(np.repeat(np.arange(given.n_anchors), given.degrees), given.items)
+
+    def units(self, per: Literal["anchor", "pair"] = "anchor") -> Units:
+        """List what gets its own negatives: anchors that have a given positive, or every given pair."""
+        given = self.given()
+        if per == "anchor":
+            anchors = np.flatnonzero(given.degrees > 0)
+            return Units(
+                anchors, anchors, np.append(given.indptr[:-1][anchors], given.indptr[-1]), given.items
+            )
+        pairs = given.examples()
+        keys = pairs.anchors * np.int64(self.n_items) + pairs.positives
+        return Units(pairs.anchors, keys, np.arange(len(pairs) + 1), pairs.positives)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of the pairs, their grades and provenance, and of how many anchors and items there are."""
+        state = hashlib.blake2b(f"positives/1 {self.n_anchors} {self.n_items}".encode(), digest_size=16)
+        for array, dtype in (
+            (self.indptr, "<i8"),
+            (self.items, "<i8"),
+            (self.grades, "<f4"),
+            (self.provenance, "u1"),
+        ):
+            state.update(np.ascontiguousarray(array, dtype=dtype).tobytes())
+        return state.hexdigest()
+
+
+def gather_segments(indptr: Int64, rows: Int64) -> tuple[Int64, Int64]:
+    """Pick segments of a CSR.
+
+    Returns:
+        int64[R + 1], the new ``indptr``; int64[P], the positions of the picked elements in the old data.
+    """
+    lengths = indptr[1:][rows] - indptr[:-1][rows]
+    picked = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(lengths, out=picked[1:])
+    offsets = np.repeat(indptr[:-1][rows] - picked[:-1], lengths)
+    return picked, offsets + np.arange(picked[-1])
+
+
+def _duplicates_of(items: Int64, groups: Int64) -> tuple[Int64, Int64]:
+    """Pair every given item with its duplicates: positions into ``items``, and the duplicates' rows."""
+    grouped = np.flatnonzero(groups >= 0)
+    codes = np.full(len(groups), -1)
+    codes[grouped] = np.unique(groups[grouped], return_inverse=True)[1]  # the user's numbers may be anything
+    members = grouped[np.argsort(codes[grouped], kind="stable")]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes[grouped]))])
+    with_group = np.flatnonzero(codes[items] >= 0)
+    indptr, positions = gather_segments(bounds, codes[items[with_group]])
+    pairs, twins = np.repeat(with_group, np.diff(indptr)), members[positions]
+    other = twins != items[pairs]
+    return pairs[other], twins[other]

@@ -1,0 +1,132 @@
+"""A recipe: parts by name with their fields, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from foils.candidates import Kind
+from foils.errors import RecipeError, did_you_mean
+from foils.rules import Rule
+from foils.samplers import Sampler
+from foils.scorers import Scorer
+from foils.sources import Source
+
+
+T = TypeVar("T")
+
+
+class Part(NamedTuple, Generic[T]):
+    """A part and the name it is registered under."""
+
+    name: str
+    fields: T
+
+
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a method was published."""
+
+    title: str
+    year: int
+
+
+class Shortfall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to a unit with fewer negatives than asked for, after the search went as deep as it may.
+
+    ``short`` keeps what there is; ``relax`` applies the steps one after another, each a change to fields of the recipe's rules,
+    until the unit has enough. (``drop`` is a choice at export.)
+    """
+
+    policy: Literal["short", "relax"] = "short"
+    steps: tuple[dict[str, dict[str, Any]], ...] = ()
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """A method as data.
+
+    Attributes:
+        name: name of the recipe, or the path of its file.
+        summary: one sentence.
+        per: what gets its own negatives, an ``anchor`` with all its positives or a ``pair``.
+        source: where candidates come from.
+        scorers: what else is said about them.
+        rules: which may be used.
+        sampler: which are used.
+        relaxations: the rules after each step of relaxing; empty under the policy ``short``.
+        loss: the loss of the paper; not applied when mining.
+        shortfall: what happens to units that come out short.
+        paper: where the method was published.
+        fidelity: what is approximated.
+    """
+
+    name: str
+    summary: str
+    per: Literal["anchor", "pair"]
+    source: Part[Source]
+    scorers: tuple[Part[Scorer], ...]
+    rules: tuple[Part[Rule], ...]
+    sampler: Part[Sampler]
+    relaxations: tuple[tuple[Part[Rule], ...], ...]
+    loss: Part[msgspec.Struct] | None
+    shortfall: Shortfall
+    paper: Paper | None
+    fidelity: str | None
+
+    def resolved(self) -> dict[str, Any]:
+        """Give the recipe with every default filled in, as JSON-ready data; what identifies a run."""
+        part = _part_data
+        return {
+            "per": self.per,
+            "source": part(self.source),
+            "scorers": [part(scorer) for scorer in self.scorers],
+            "rules": [part(rule) for rule in self.rules],
+            "sampler": part(self.sampler),
+            "shortfall": msgspec.to_builtins(self.shortfall),
+        }
+
+    def columns(self) -> Mapping[str, Kind]:
+        """Name the score columns of the candidates with their kinds, in the order they are added."""
+        columns: dict[str, Kind] = {}
+        for part in (self.source, *self.scorers):
+            columns.update(part.fields.columns())
+        return columns
+
+    def ordered_by(self) -> str:
+        """Name the column that the sampler orders by: what the table of negatives holds as ``scores``."""
+        return self.sampler.fields.column or next(reversed(self.columns()), "rank")
+
+
+def _part_data(part: Part[Any]) -> dict[str, Any]:
+    return {part.name: msgspec.to_builtins(part.fields)}
+
+
+def check_columns(recipe: Recipe) -> None:
+    """Check that every rule and the sampler find a column of the kind that they need.
+
+    Raises:
+        RecipeError: a column is missing, given twice or of a lesser kind; or ``reference: pair`` without ``per: pair``.
+    """
+    names = [name for part in (recipe.source, *recipe.scorers) for name in part.fields.columns()]
+    if len(set(names)) < len(names):
+        raise RecipeError(f"two parts give a column of the same name: {', '.join(names)}; leave one out")
+    for rules in (recipe.rules, *recipe.relaxations):
+        for number, rule in enumerate(rules):
+            _check_part(recipe, f"rules[{number}] {rule.name}", rule.fields)
+    _check_part(recipe, f"sampler {recipe.sampler.name}", recipe.sampler.fields)
+
+
+def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
+    columns = {"rank": Kind.RANK, **recipe.columns()}
+    name = fields.column or next(reversed(columns))
+    if name not in columns:
+        raise RecipeError(f"{where}: there is no column {name!r}; {did_you_mean(name, columns)}")
+    if fields.needs is not None and not columns[name].gives(fields.needs):
+        raise RecipeError(
+            f"{where} needs a column of kind {fields.needs}, and {name!r} gives {columns[name]} only; "
+            "add a scorer, for instance scorers: [{vectors: {}}]"
+        )
+    if getattr(fields, "reference", None) == "pair" and recipe.per != "pair":
+        raise RecipeError(f"{where}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean")
+

@@ -1,0 +1,91 @@
+"""Rules: may this candidate be used as a negative?
+
+With s a candidate's score and s⁺ the score of the unit's reference positive, a rule rejects a candidate when
+
+``max_score``        s ≥ t
+``absolute_margin``  s ≥ s⁺ − δ
+``relative_margin``  s ≥ s⁺ − m·|s⁺|          (sign-safe: with s⁺ < 0 the bound still lies below s⁺)
+``mean_std``         s ≥ mean + λ·std         (of the unit's own candidates)
+
+Each is pure, works on any score column, and is written once for NumPy and PyTorch. A rule declares the kind of column it needs
+and a recipe that gives less is refused. Verdicts combine by OR; the first reason is kept. Candidates of the ``provided``
+source are trusted and exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from foils import _array
+from foils._array import Array
+from foils.candidates import Candidates, Kind
+from foils.rules.margins import AbsoluteMargin, MaxScore, RelativeMargin
+from foils.rules.mean_std import MeanStd
+from foils.rules.verdicts import REASONS
+
+
+class Rule(Protocol):
+    """The fields of a rule, and the rule itself."""
+
+    needs: ClassVar[Kind]
+
+    @property
+    def column(self) -> str | None:
+        """The score column it looks at; None = the one added last."""
+
+    def __call__(self, candidates: Candidates) -> Array:
+        """Give int8[A, K], an index into ``REASONS``; 0 = kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What the rules say together.
+
+    Attributes:
+        keep: bool[A, K], True where a candidate is present and no rule rejects it.
+        reason: int8[A, K], index into ``REASONS`` of the first rule that rejects it; 0 = kept or absent.
+    """
+
+    keep: Array
+    reason: Array
+
+
+def judge(rules: Sequence[Rule], candidates: Candidates) -> Verdict:
+    """Apply the rules in order."""
+    xp = _array.namespace(candidates.items)
+    reason = xp.zeros_like(candidates.items, dtype=xp.int8)
+    for rule in rules:
+        reason = xp.where(reason == 0, rule(candidates), reason)
+    trusted = xp.zeros_like(candidates.items, dtype=xp.bool)
+    if "provided" in candidates.sources:
+        trusted = candidates.columns["source"].values == candidates.sources.index("provided")
+    reason = xp.where(trusted | ~candidates.valid, xp.zeros_like(reason), reason)
+    return Verdict(candidates.valid & (reason == 0), reason)
+
+
+REGISTRY: Mapping[str, type[Rule]] = {
+    "max_score": MaxScore,
+    "absolute_margin": AbsoluteMargin,
+    "relative_margin": RelativeMargin,
+    "mean_std": MeanStd,
+}
+
+ALIASES: Mapping[str, Callable[[float], tuple[str, dict[str, Any]]]] = {
+    "perc_pos": lambda share: ("relative_margin", {"margin": round(1 - share, 12)}),
+}
+"""Other names of rules: ``perc_pos: 0.95`` (NV-Retriever's TopK-PercPos) is ``relative_margin: {margin: 0.05}``."""
+
+__all__ = [
+    "ALIASES",
+    "REASONS",
+    "REGISTRY",
+    "AbsoluteMargin",
+    "MaxScore",
+    "MeanStd",
+    "RelativeMargin",
+    "Rule",
+    "Verdict",
+    "judge",
+]

@@ -1,0 +1,34 @@
+"""What every rule shares: the reasons, and how a bound turns into them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from foils import _array
+from foils._array import Array
+
+REASONS = ("kept", "unscored", "no_positive_score", "max_score", "absolute_margin", "relative_margin", "mean_std")
+"""Why a candidate was rejected, as stored on disk; new reasons join at the end."""
+
+Unscored = Literal["reject", "keep"]
+
+
+def reasons(scores: Array, bound: Array, name: str, unscored: Unscored) -> Array:
+    """Reject scores at or above the bound.
+
+    Args:
+        scores: float[A, K]; NaN = not scored.
+        bound: float64[A, 1], or a number; NaN = there is no reference positive.
+        name: the reason.
+        unscored: what to do with candidates without a score.
+
+    Returns:
+        int8[A, K], index into ``REASONS``.
+    """
+    xp = _array.namespace(scores)
+    scores = xp.astype(scores, xp.float64)
+    bound = xp.zeros_like(scores) + bound
+    reason = xp.where(scores >= bound, REASONS.index(name), 0)
+    reason = xp.where(xp.isnan(bound), REASONS.index("no_positive_score"), reason)
+    missing = REASONS.index("unscored") if unscored == "reject" else 0
+    return xp.astype(xp.where(xp.isnan(scores), missing, reason), xp.int8)

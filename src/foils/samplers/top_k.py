@@ -1,0 +1,35 @@
+"""The best by score: the hardest survivors."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from foils import _array
+from foils._array import Array
+from foils.candidates import Candidates, Kind
+from foils.samplers.windows import barred_outside, scores_or_ranks
+
+
+class TopK(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The best by score."""
+
+    needs: ClassVar[Kind | None] = None
+    random: ClassVar[bool] = False
+    skip_ranks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Leave out the first ranks of the source, whatever the rules say of them (NV-Retriever's top-k shifted by N)."""
+    skip_survivors: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Leave out the best of what the rules kept."""
+    column: str | None = None
+    """Score column; default: the one added last, or the source's order where there is none."""
+
+    def weigh(self, candidates: Candidates, keep: Array) -> Array:
+        """Give the scores themselves."""
+        xp = _array.namespace(candidates.items)
+        scores = scores_or_ranks(candidates, self.column)
+        weights = barred_outside(candidates, keep & ~xp.isnan(scores), scores, self.skip_ranks, None)
+        if self.skip_survivors == 0:
+            return weights
+        hardest = _array.top_k(weights, min(self.skip_survivors, weights.shape[1]))
+        return _array.put_valid(weights, hardest, -float("inf"))

@@ -1,0 +1,45 @@
+"""The similarity of an encoder's vectors: the student's, a teacher's, any encoder's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from foils.candidates import Kind
+from foils.positives import Int64
+from foils.search import MODEL, Inputs, Similarity, VectorPair
+from foils.search.vectors import Float32
+
+
+class VectorScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Similarity of an encoder's vectors."""
+
+    vectors: str = MODEL
+    """Whose vectors."""
+    similarity: Similarity = "cosine"
+    """``cosine`` or ``dot``."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """The similarity, as column ``vectors``."""
+        return {"vectors": Kind.RATIO}
+
+    def check(self, inputs: Inputs) -> None:
+        """Look at every value of the vectors."""
+        inputs.check_vectors(self.vectors, self.similarity)
+
+    def open(self, inputs: Inputs) -> OpenVectorScorer:
+        """Bind to the vectors of a run."""
+        return OpenVectorScorer(inputs.vectors(self.vectors, self.similarity))
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVectorScorer:
+    """A vector scorer bound to its vectors."""
+
+    pair: VectorPair
+
+    def score(self, anchors: Int64, items: Int64) -> Float32:
+        """Score pairs canonically; see ``foils.search.pair_scores``."""
+        return self.pair.pair_scores(anchors, items)

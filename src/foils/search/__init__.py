@@ -1,0 +1,22 @@
+"""Search: vectors read by blocks, and the exact index.
+
+The Selection promise lives here. Fast products only *screen*, with slack above their rounding error; what survives is rescored by
+one kernel (products exact in float64, summed in a fixed order, rounded once to float32) and ordered by (−score, item row).
+So ids, order and scores do not depend on blocks, threads, memory or the BLAS in use.
+"""
+
+from foils.search.exact import Blocks, ExactIndex, pair_scores
+from foils.search.inputs import MODEL, Inputs, VectorPair
+from foils.search.vectors import Similarity, Vectors, open_matrix
+
+__all__ = [
+    "MODEL",
+    "Blocks",
+    "ExactIndex",
+    "Inputs",
+    "Similarity",
+    "VectorPair",
+    "Vectors",
+    "open_matrix",
+    "pair_scores",
+]

@@ -1,0 +1,85 @@
+"""What sources and scorers read: the collection's side of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from foils.errors import InputError, did_you_mean
+from foils.positives import Int64, Positives, Relation, Units
+from foils.search.exact import Blocks, pair_scores
+from foils.search.vectors import Float32, Matrix, Similarity, Vectors
+
+MODEL = "model"
+"""Name of the vectors given by ``--model`` or ``--query-vectors`` and ``--corpus-vectors``."""
+
+
+@dataclass(frozen=True, eq=False)
+class VectorPair:
+    """The vectors of anchors and items from one encoder, ready for use with one similarity."""
+
+    anchors: Vectors
+    items: Vectors
+    mineable: npt.NDArray[np.bool_]
+    pairs_at_once: int
+
+    def positive_scores(self, units: Units) -> Float32:
+        """Score the positives of the units: float32[P], ragged by ``units.indptr``."""
+        return self.pair_scores(units.pair_anchors(), units.positives)
+
+    def pair_scores(self, rows: Int64, columns: Int64) -> Float32:
+        """Score pairs of anchor and item rows: float32[P]; NaN for −1 and for items with empty text."""
+        scored = np.where((columns >= 0) & self.mineable[columns], columns, -1)
+        return pair_scores(self.anchors, self.items, rows, scored, self.pairs_at_once)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The data that parts are opened with.
+
+    Attributes:
+        positives: known positives of the named split.
+        trusted: trusted negatives of the named split.
+        mineable: bool[N], False for items with empty text.
+        matrices: encoder name → (anchor matrix, item matrix).
+        negatives: negatives asked for per unit.
+        seed: the run's seed.
+        blocks: sizes of the blocks of work.
+    """
+
+    positives: Positives
+    trusted: Relation
+    mineable: npt.NDArray[np.bool_]
+    matrices: Mapping[str, tuple[Matrix, Matrix]]
+    negatives: int
+    seed: int
+    blocks: Blocks
+
+    def vectors(self, name: str, similarity: Similarity) -> VectorPair:
+        """Give the vectors of one encoder under a similarity.
+
+        Raises:
+            InputError: no vectors of this name were given, or the two sides differ in dimensions.
+        """
+        if name not in self.matrices:
+            given = did_you_mean(name, self.matrices) if self.matrices else "none were given"
+            raise InputError(
+                f"this recipe needs the vectors {name!r}: {given}; give --model, or --query-vectors and --corpus-vectors"
+            )
+        anchors, items = self.matrices[name]
+        if anchors.shape[1] != items.shape[1]:
+            raise InputError(
+                f"query vectors have {anchors.shape[1]} dimensions and corpus vectors {items.shape[1]}; "
+                "encode both with the same model"
+            )
+        sides = Vectors(anchors, similarity, "query vectors"), Vectors(items, similarity, "corpus vectors")
+        return VectorPair(*sides, self.mineable, self.blocks.pairs)
+
+    def check_vectors(self, name: str, similarity: Similarity) -> None:
+        """Look at every value of one encoder's vectors, before work starts; see ``Vectors.check``."""
+        pair = self.vectors(name, similarity)
+        pair.anchors.check()
+        pair.items.check(ignored=~self.mineable)

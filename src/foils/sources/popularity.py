@@ -1,0 +1,61 @@
+"""Items drawn by popularity without replacement: P(j) ∝ f_j^α (Mikolov et al., 2013, with α = 0.75).
+
+f_j is the number of anchors that have item j as a given positive in the named split. An item that is nobody's positive has
+weight 0 (for α > 0) and is never drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from foils._array import Key
+from foils.candidates import Candidates, Kind
+from foils.positives import Units
+from foils.search import Inputs
+from foils.sources.draws import AliasTable, weighted_distinct
+
+
+class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Items drawn by popularity to the power α, without replacement."""
+
+    alpha: Annotated[float, msgspec.Meta(ge=0, le=4)] = 0.75
+    """Exponent of the popularity; 0 = uniform over all items."""
+    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Candidates per unit; default: as many as negatives are asked for."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """No scores."""
+        return {}
+
+    def depths(self, negatives: int) -> tuple[int, int]:
+        """``k``, once."""
+        return self.k or negatives, self.k or negatives
+
+    def check(self, inputs: Inputs) -> None:
+        """Nothing to look at."""
+
+    def open(self, inputs: Inputs) -> OpenPopularity:
+        """Count the positives and build the alias table."""
+        counts = np.bincount(inputs.positives.given().items, minlength=len(inputs.mineable))
+        weights = np.where(inputs.mineable, counts.astype(np.float64) ** self.alpha, 0.0)
+        return OpenPopularity(AliasTable.build(weights), inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPopularity:
+    """A popularity source bound to its table."""
+
+    table: AliasTable
+    inputs: Inputs
+
+    def retrieve(self, units: Units, depth: int) -> Candidates:
+        """Draw for each unit; ``log_q`` is conditional on the Gumbel threshold."""
+        key = Key(self.inputs.seed, "source.popularity", 0)
+        excluded = self.inputs.positives.relation.take(units.anchors)
+        items, log_q = weighted_distinct(key, units.keys, excluded, self.table, depth)
+        return Candidates.listed(units, items, "popularity", log_q)

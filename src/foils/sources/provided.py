@@ -1,0 +1,54 @@
+"""The pairs that were judged non-relevant (grade 0) in the named split: trusted, and exempt from rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from foils.candidates import Candidates, Kind
+from foils.positives import Units
+from foils.search import Inputs
+
+
+class Provided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pairs judged non-relevant, by item row; trusted, exempt from rules."""
+
+    k: Annotated[int, msgspec.Meta(ge=1)] = 100
+    """Candidates per unit at most."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """No scores; add a scorer to get some."""
+        return {}
+
+    def depths(self, negatives: int) -> tuple[int, int]:
+        """``k``, once."""
+        return self.k, self.k
+
+    def check(self, inputs: Inputs) -> None:
+        """Nothing to look at."""
+
+    def open(self, inputs: Inputs) -> OpenProvided:
+        """Bind to the judged pairs of a run."""
+        return OpenProvided(inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenProvided:
+    """A provided source bound to the judged pairs."""
+
+    inputs: Inputs
+
+    def retrieve(self, units: Units, depth: int) -> Candidates:
+        """List the trusted negatives of each unit's anchor, items with empty text left out."""
+        rows, judged = self.inputs.trusted.take(units.anchors).coordinates()
+        mineable = self.inputs.mineable[judged]
+        rows, judged = rows[mineable], judged[mineable]
+        places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(units)))[rows]
+        items = np.full((len(units), depth), -1, np.int64)
+        keep = places < depth
+        items[rows[keep], places[keep]] = judged[keep]
+        return Candidates.listed(units, items, "provided", log_q=np.nan)

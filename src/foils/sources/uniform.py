@@ -1,0 +1,52 @@
+"""Items drawn uniformly without replacement, known positives excluded exactly (skip-rank, no rejection of positives)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from foils._array import Key
+from foils.candidates import Candidates, Kind
+from foils.positives import Units
+from foils.search import Inputs
+from foils.sources.draws import Pool, uniform_distinct
+
+
+class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Items drawn uniformly, without replacement."""
+
+    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Candidates per unit; default: as many as negatives are asked for."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """No scores."""
+        return {}
+
+    def depths(self, negatives: int) -> tuple[int, int]:
+        """``k``, once."""
+        return self.k or negatives, self.k or negatives
+
+    def check(self, inputs: Inputs) -> None:
+        """Nothing to look at."""
+
+    def open(self, inputs: Inputs) -> OpenUniform:
+        """Bind to the items of a run."""
+        return OpenUniform(Pool.of(inputs.mineable), inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenUniform:
+    """A uniform source bound to the items it draws from."""
+
+    pool: Pool
+    inputs: Inputs
+
+    def retrieve(self, units: Units, depth: int) -> Candidates:
+        """Draw for each unit; ``log_q`` = log(k / (n − deg)), exact."""
+        key = Key(self.inputs.seed, "source.uniform", 0)
+        excluded = self.inputs.positives.relation.take(units.anchors)
+        items, log_q = uniform_distinct(key, units.keys, excluded, self.pool, depth)
+        return Candidates.listed(units, items, "uniform", log_q)
