@@ -15,6 +15,7 @@ from foils.evaluating.significance import (
     PairedDifference,
     bootstrap_hierarchical,
     bootstrap_mean,
+    bootstrap_ratio,
     paired_difference,
     paired_randomisation_test,
 )
@@ -233,3 +234,33 @@ def test_level_and_rounds_out_of_range_are_refused(options):
     name = next(iter(options))
     with pytest.raises(InputError, match=f"{name}="):
         paired_difference(np.ones(3), np.zeros(3), **options)
+
+
+def test_ratio_is_the_mean_where_all_denominators_are_one() -> None:
+    values = np.random.default_rng(5).normal(size=(3, 40))
+    mean = bootstrap_hierarchical(values, rounds=500)
+    ratio = bootstrap_ratio(values, np.ones_like(values), rounds=500)
+    assert (ratio.estimate, ratio.low, ratio.high) == pytest.approx((mean.estimate, mean.low, mean.high))
+
+
+def test_ratio_weighs_queries_by_their_denominator() -> None:
+    hits, negatives = np.array([[1.0, 0.0, 3.0]]), np.array([[1.0, 9.0, 10.0]])
+    assert bootstrap_ratio(hits, negatives, rounds=10).estimate == pytest.approx(4 / 20)
+
+
+def test_ratio_interval_is_wider_where_hits_share_queries() -> None:
+    clustered = np.repeat([[0.0, 8.0]], 50, axis=0).reshape(1, -1)
+    spread = np.full((1, 100), 4.0)
+    sizes = np.full((1, 100), 8.0)
+    wide, narrow = bootstrap_ratio(clustered, sizes, rounds=500), bootstrap_ratio(spread, sizes, rounds=500)
+    assert wide.high - wide.low > 0.1
+    assert narrow.high - narrow.low == 0
+
+
+@pytest.mark.parametrize(
+    ("hits", "sizes"),
+    [([[1.0]], [[1.0, 2.0]]), ([[np.nan, 1.0]], [[1.0, 2.0]]), ([[0.0, 0.0]], [[0.0, 0.0]])],
+)
+def test_ratio_refuses_what_has_none(hits: list[list[float]], sizes: list[list[float]]) -> None:
+    with pytest.raises(DataError):
+        bootstrap_ratio(np.array(hits), np.array(sizes))

@@ -168,21 +168,55 @@ def bootstrap_hierarchical(
     return _bootstrap(_judged(differences), level, rounds, seed)
 
 
-def _bootstrap(values: FloatArray, level: float, rounds: int, seed: int) -> Interval:
-    """Draw the seeds and the queries of float64[S, Q] independently; one seed is always drawn."""
+def bootstrap_ratio(
+    numerators: FloatArray, denominators: FloatArray, *, level: float = 0.95, rounds: int = 10_000, seed: int = 0
+) -> Interval:
+    """Estimate a ratio of sums over crossed seeds and queries, such as hits per negative, clustered by query.
+
+    Args:
+        numerators: float64[S, Q], one seed or more.
+        denominators: float64[S, Q], not negative.
+        level: Of the interval, in (0, 1).
+        rounds: Number of resamples, ≥ 1.
+        seed: Of the resamples.
+
+    Raises:
+        DataError: The shapes differ, a value is not finite, or all denominators are 0.
+        InputError: ``level`` or ``rounds`` is out of range.
+    """
+    _check_shape("numerators", numerators, 2)
+    if numerators.shape != denominators.shape or not np.isfinite([numerators, denominators]).all():
+        raise DataError(
+            f"numerators and denominators: got shapes {numerators.shape} and {denominators.shape}; expected finite "
+            "values of the same seeds and queries"
+        )
+    if not denominators.sum() > 0:
+        raise DataError("all denominators are 0, so there is no ratio")
+    return _bootstrap(numerators, level, rounds, seed, denominators)
+
+
+def _bootstrap(
+    values: FloatArray, level: float, rounds: int, seed: int, sizes: FloatArray | None = None
+) -> Interval:
+    """Draw the seeds and the queries of float64[S, Q] independently; one seed is always drawn.
+
+    The estimate is the ratio of the sums of ``values`` and ``sizes``; without sizes, the mean.
+    """
     if not 0 < level < 1:
         raise InputError(f"level={level}: expected a share between 0 and 1, such as 0.95")
+    sizes = np.ones_like(values) if sizes is None else sizes
     seeds, queries = values.shape
     generator = np.random.default_rng(seed)
-    means = np.empty(_checked(rounds))
+    ratios = np.empty(_checked(rounds))
     for chunk in _chunks(rounds, queries):
         n = chunk.stop - chunk.start
         drawn = generator.integers(0, queries, size=(n, queries))
-        seed_means = np.stack([row[drawn].mean(axis=1) for row in values], axis=1)
-        drawn = generator.integers(0, seeds, size=(n, seeds))
-        means[chunk] = np.take_along_axis(seed_means, drawn, axis=1).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values.mean()), float(low), float(high))
+        sums = [np.stack([row[drawn].sum(axis=1) for row in side], axis=1) for side in (values, sizes)]
+        chosen = generator.integers(0, seeds, size=(n, seeds))
+        top, bottom = (np.take_along_axis(side, chosen, axis=1).sum(axis=1) for side in sums)
+        ratios[chunk] = np.divide(top, bottom, out=np.full(n, np.nan), where=bottom > 0)
+    low, high = np.nanquantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values.sum() / sizes.sum()), float(low), float(high))
 
 
 def _sign_flip_p_value(differences: FloatArray, rounds: int, seed: int) -> float:

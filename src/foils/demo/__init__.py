@@ -1,0 +1,1 @@
+"""The demo: the main job on the documentation that every machine has."""

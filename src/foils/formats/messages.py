@@ -1,0 +1,34 @@
+"""How error messages show what they found: data may be hostile, so it is escaped and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from foils.errors import did_you_mean
+
+LONGEST = 60  # characters of a value that a message shows
+MOST_NAMES = 20  # names that a message lists
+
+
+def quoted(value: object) -> str:
+    r"""Quote a value from the data, escaped and cut.
+
+    >>> print(quoted("a" + chr(27) + "[31m"))
+    'a\x1b[31m'
+    """
+    written = repr(value[: LONGEST + 1] if isinstance(value, str) else value)
+    return written if len(written) <= LONGEST + 2 else written[:LONGEST] + "…"
+
+
+def shown(name: str) -> str:
+    """Give a file's or column's name as it is, or quoted where it would not print as it is."""
+    return name if name and name.isprintable() and len(name) <= 4 * LONGEST else quoted(name)
+
+
+def nearest(name: str, found: Iterable[str]) -> str:
+    """Name what was found, the nearest first, for the end of a message about a missing name."""
+    names = [shown(other) for other in found]
+    if not names:
+        return "found none"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return did_you_mean(name, names[:MOST_NAMES]).replace("Valid: ", "found: ") + more
