@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from foils.encoders.files import check_new
 from foils.encoders.minilm import MiniLM
 from foils.encoders.static import StaticEncoder
 from foils.errors import InputError
@@ -60,4 +61,4 @@ def encode_all(encoder: Encoder, texts: Sequence[str], progress: Callable[[int, 
     return np.concatenate(parts)
 
 
-__all__ = ["Encoder", "MiniLM", "StaticEncoder", "encode_all", "open_encoder"]
+__all__ = ["Encoder", "MiniLM", "StaticEncoder", "check_new", "encode_all", "open_encoder"]
