@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from ir_measures import AP, RR, R, nDCG
 
-from foils.evaluating.metrics import Qrels, evaluate_ranking, rank_ids
+from foils.evaluating.metrics import evaluate_ranking, rank_ids
+from foils.evaluating.qrels import Qrels
 
 QUERIES, DEPTH, ITEMS = 60, 40, 120
 PAIRS = {
@@ -40,8 +41,7 @@ def test_trec_ties_equal_ir_measures(seed):
 
     qrels = {str(q): {ids[i]: int(grades[q, i]) for i in np.flatnonzero(judged[q])} for q in range(QUERIES)}
     run = {
-        str(q): {ids[i]: float(s) for i, s in zip(items[q], scores[q], strict=True) if i >= 0}
-        for q in range(QUERIES)
+        str(q): {ids[i]: float(s) for i, s in zip(items[q], scores[q], strict=True) if i >= 0} for q in range(QUERIES)
     }
     names = {str(measure): name for name, measure in PAIRS.items()}
     results = list(ir_measures.pytrec_eval.iter_calc(list(PAIRS.values()), qrels, run))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from foils.errors import DataError, InputError
 from foils.evaluating import metrics
-from foils.evaluating.metrics import Metric, Qrels, evaluate_ranking, rank_ids
+from foils.evaluating.metrics import Metric, evaluate_ranking, rank_ids
+from foils.evaluating.qrels import Qrels
 
 NAMES = [f"{name}@{k}" for name in ("ndcg", "mrr", "recall", "map") for k in (1, 2, 3, 5, 100)] + [
     "ndcg",
@@ -59,19 +60,14 @@ def textbook(ranked, grades):
                     total += hits / place
             values[text] = total / len(relevant)
         else:
-            dcg = sum(
-                max(grades.get(item, 0.0), 0.0) / math.log2(place + 1) for place, item in enumerate(top, 1)
-            )
+            dcg = sum(max(grades.get(item, 0.0), 0.0) / math.log2(place + 1) for place, item in enumerate(top, 1))
             values[text] = dcg / sum(grade / math.log2(place + 1) for place, grade in enumerate(ideal[:k], 1))
     return values
 
 
 def orders(scores):
     """Give every order of the columns that the scores allow, all equally likely."""
-    blocks = [
-        [column for column, score in enumerate(scores) if score == value]
-        for value in sorted(set(scores))[::-1]
-    ]
+    blocks = [[column for column, score in enumerate(scores) if score == value] for value in sorted(set(scores))[::-1]]
     for parts in itertools.product(*(itertools.permutations(block) for block in blocks)):
         yield [column for part in parts for column in part]
 
@@ -104,9 +100,7 @@ def test_trec_order_is_descending_score_then_descending_id(query):
     ids = [f"d{item * 7 % 12}" for item in range(9)]  # d10 < d2 as strings
     ranked = sorted(zip(scores, items, strict=True), key=lambda pair: (pair[0], ids[pair[1]]), reverse=True)
     want = textbook([item for _, item in ranked], grades)
-    assert evaluate_one(items, scores, grades, ties="trec", id_ranks=rank_ids(ids)) == pytest.approx(
-        want, abs=1e-12
-    )
+    assert evaluate_one(items, scores, grades, ties="trec", id_ranks=rank_ids(ids)) == pytest.approx(want, abs=1e-12)
 
 
 @given(ranked_queries, st.randoms(use_true_random=False))
@@ -117,9 +111,7 @@ def test_file_order_padding_and_monotone_score_maps_do_not_matter(query, shuffle
     shuffler.shuffle(columns)
     shuffled = [items[column] for column in columns] + [-1, -1]
     mapped = [2 * scores[column] ** 3 + 7 for column in columns] + [99.0, np.nan]  # not read where absent
-    assert evaluate_one(shuffled, mapped, grades) == pytest.approx(
-        evaluate_one(items, scores, grades), abs=1e-12
-    )
+    assert evaluate_one(shuffled, mapped, grades) == pytest.approx(evaluate_one(items, scores, grades), abs=1e-12)
 
 
 def test_random_tie_breaks_average_to_the_expected_value():
@@ -179,9 +171,7 @@ def test_a_judged_item_beyond_the_retrieved_rows_is_not_mistaken_for_another_que
     for beyond in range(4, 40):
         values = evaluate_ranking(items, scores, judge({beyond: 1.0}, {}), ["recall@2"])
         assert values["recall@2"][0] == 0
-        assert (
-            evaluate_ranking(items, scores, judge({beyond: 1.0}, {2: 1.0}), ["recall@2"])["recall@2"][1] == 1
-        )
+        assert evaluate_ranking(items, scores, judge({beyond: 1.0}, {2: 1.0}), ["recall@2"])["recall@2"][1] == 1
 
 
 def test_queries_without_a_relevant_judgement_are_nan():

@@ -41,9 +41,9 @@ def test_the_test_is_symmetric_and_ignores_scale_and_queries_without_difference(
     assert paired_randomisation_test(zero, d, rounds=rounds) == p
     assert paired_randomisation_test(d * 4, zero, rounds=rounds) == p
     padded = np.concatenate([[0.7, 0.7], d])
-    assert paired_randomisation_test(
-        padded, padded - np.concatenate([[0, 0], d]), rounds=100_000
-    ) == pytest.approx(paired_randomisation_test(d, zero, rounds=100_000))
+    assert paired_randomisation_test(padded, padded - np.concatenate([[0, 0], d]), rounds=100_000) == pytest.approx(
+        paired_randomisation_test(d, zero, rounds=100_000)
+    )
     shuffled = np.array(shuffler.sample(d.tolist(), len(d)))
     assert paired_randomisation_test(shuffled, zero, rounds=100_000) == paired_randomisation_test(
         d, zero, rounds=100_000
@@ -184,10 +184,7 @@ def test_intervals_are_written_with_signs_or_as_asked():
     interval = Interval(0.0123, -0.003, 0.027)
     assert str(interval) == f"{interval}" == "+0.012 [−0.003, +0.027]"
     assert f"{interval:.1%}" == "1.2% [−0.3%, 2.7%]"
-    assert (
-        str(PairedDifference(interval, 0.0412, 59, 3))
-        == "+0.012 [−0.003, +0.027], p = 0.041 (59 queries, seeds: 3)"
-    )
+    assert str(PairedDifference(interval, 0.0412, 59, 3)) == "+0.012 [−0.003, +0.027], p = 0.041 (59 queries, seeds: 3)"
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])

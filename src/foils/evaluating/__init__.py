@@ -1,7 +1,8 @@
 """Evaluate: full ranking, metrics per anchor with expected ties, intervals and paired tests."""
 
 from foils.evaluating.evaluate import METRICS, Evaluation, evaluate_vectors
-from foils.evaluating.metrics import Metric, Qrels, evaluate_ranking, rank_ids
+from foils.evaluating.metrics import Metric, evaluate_ranking, rank_ids
+from foils.evaluating.qrels import Qrels
 from foils.evaluating.significance import (
     Interval,
     PairedDifference,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from foils.collection import Collection
 from foils.errors import DataError
-from foils.evaluating.metrics import Metric, Qrels, evaluate_ranking
+from foils.evaluating.metrics import Metric, evaluate_ranking
+from foils.evaluating.qrels import Qrels
 from foils.positives import Int64, Relation
 from foils.search import Blocks, ExactIndex, Similarity, Vectors
 from foils.search.vectors import Matrix

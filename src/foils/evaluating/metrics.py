@@ -12,16 +12,7 @@ Every metric at cut-off k is a sum over positions p, divided by a normaliser of 
 with gain = grade where positive, rel = 1 where the grade is positive, unjudged = 0. R and the k best grades
 are those of the qrels, retrieved or not. So they equal trec_eval's ndcg_cut, recall, map_cut and recip_rank.
 
-Items with equal scores have no order of their own, and a metric must not depend on the order of the file. Let
-a block of t tied items, r of them relevant, follow C relevant items, and let p be its j-th position. Over
-uniformly random orders of every block,
-
-    E[gain_p] = mean gain of the block,   E[rel_p] = r / t                  (McSherry & Najork 2008, ECIR)
-    E[rel_p · Σ_{q ≤ p} rel_q] = r/t · (C + 1 + (j − 1)(r − 1) / (t − 1))   (two draws without replacement)
-    P[p is the first relevant] = h_p · Π_{q < p} (1 − h_q),   h_p = r / (t − j + 1)
-
-which is exact also for a block that straddles the cut-off. A block of one item gives back the textbook terms,
-so trec_eval's fixed order is the same code with blocks of one.
+Tied items have no order of their own; `tie_blocks` derives the expected terms.
 
 A ranking truncated at depth D may cut its last block, and what was cut off is unknown: the expectation is
 then over the tied items that are present. Retrieve deeper than k where many scores are equal.
@@ -30,7 +21,7 @@ then over the tied items that are present. Retrieve deeper than k where many sco
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,12 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foils.errors import DataError, InputError, did_you_mean
+from foils.evaluating.qrels import ABSENT, FloatArray, IntArray, Qrels
+from foils.evaluating.tie_blocks import TERMS, sort_positions
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 Ties = Literal["expected", "trec"]
 
-ABSENT = -1
 _CELLS_PER_BLOCK = 1 << 19
 """Ranking cells that are worked on at once; some twenty temporaries of 8 bytes each, about 80 MB."""
 
@@ -68,8 +58,8 @@ class Metric:
         name, at, cutoff = text.strip().casefold().partition("@")
         if at and not re.fullmatch(r"[1-9][0-9]{0,8}", cutoff):
             raise InputError(f"metric {text!r}: expected a positive integer after '@', as in ndcg@10")
-        if name not in _TERMS:
-            valid = [f"{known}@{cutoff}" if at else _example(known) for known in _TERMS]
+        if name not in TERMS:
+            valid = [f"{known}@{cutoff}" if at else _example(known) for known in TERMS]
             raise InputError(f"metric {text!r} is unknown; {did_you_mean(text, valid)}")
         if name == "recall" and not at:
             raise InputError(f"metric {text!r} needs a cut-off, for example {_example(name)}")
@@ -78,72 +68,6 @@ class Metric:
     def __str__(self) -> str:
         """Write the metric as it is parsed."""
         return self.name if self.k is None else f"{self.name}@{self.k}"
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Qrels:
-    """The relevance judgements of each query, in compressed sparse rows.
-
-    Args:
-        indptr: int64[Q + 1]; the judgements of query row q are ``indptr[q]:indptr[q + 1]``.
-        items: int64[P], item rows, strictly increasing within a query.
-        grades: float[P]; above zero = relevant. Zero and below weigh like unjudged.
-
-    Raises:
-        DataError: The arrays are not such rows.
-    """
-
-    indptr: IntArray
-    items: IntArray
-    grades: NDArray[np.floating[Any]]
-
-    @classmethod
-    def from_pairs(
-        cls, queries: IntArray, items: IntArray, grades: NDArray[np.floating[Any]], *, n_queries: int
-    ) -> Qrels:
-        """Sort flat judgements, int64[P], int64[P], float[P]; of a repeated pair the best grade counts."""
-        order = np.lexsort((-grades, items, queries))
-        queries, items, grades = queries[order], items[order], grades[order]
-        first = np.ones(order.size, np.bool_)
-        first[1:] = (queries[1:] != queries[:-1]) | (items[1:] != items[:-1])
-        return cls(np.searchsorted(queries[first], np.arange(n_queries + 1)), items[first], grades[first])
-
-    def __post_init__(self) -> None:
-        """Check the arrays."""
-        indptr, items, grades = self.indptr, self.items, self.grades
-        kinds = indptr.dtype.kind + items.dtype.kind + grades.dtype.kind
-        if kinds != "iif" or indptr.ndim != 1 or items.ndim != 1 or items.shape != grades.shape:
-            given = ", ".join(f"{array.dtype}{array.shape}" for array in (indptr, items, grades))
-            raise DataError(f"qrels: expected int64(Q + 1,), int64(P,), float(P,); got {given}")
-        if not (indptr.size and indptr[0] == 0 and indptr[-1] == items.size and (np.diff(indptr) >= 0).all()):
-            raise DataError(f"qrels: indptr must rise from 0 to the {items.size} judgements")
-        rises = np.diff(items, prepend=ABSENT) > 0
-        rises[indptr[:-1][np.diff(indptr) > 0]] = True
-        wrong = np.flatnonzero(~rises | (items < 0) | ~np.isfinite(grades))
-        if wrong.size:
-            at = wrong[0]
-            raise DataError(
-                f"qrels: query row {self.rows()[at]} has item {items[at]} with grade {grades[at]}; expected "
-                "finite grades, and item rows from 0 that rise within a query (Qrels.from_pairs sorts them)"
-            )
-
-    def __len__(self) -> int:
-        """Give the number of queries."""
-        return self.indptr.size - 1
-
-    def rows(self) -> IntArray:
-        """Give the query row of every judgement, int64[P]."""
-        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
-
-    def relevant_counts(self) -> IntArray:
-        """Count the relevant items of each query, int64[Q]."""
-        return np.bincount(self.rows()[self.grades > 0], minlength=len(self))
-
-    def block(self, start: int, stop: int) -> Qrels:
-        """Give the judgements of the query rows ``start:stop``."""
-        indptr = self.indptr[start : stop + 1]
-        cells = slice(indptr[0], indptr[-1])
-        return Qrels(indptr - indptr[0], self.items[cells], self.grades[cells])
 
 
 def evaluate_ranking(
@@ -180,9 +104,9 @@ def evaluate_ranking(
     values = {str(metric): np.zeros(len(qrels)) for metric in parsed}
     for rows in _row_blocks(*items.shape):
         gains = _gains(items[rows], qrels.block(rows.start, rows.stop), rows.start)
-        positions = _positions(items[rows], scores[rows], gains, tie_breaker)
+        positions = sort_positions(items[rows], scores[rows], gains, tie_breaker)
         for name in dict.fromkeys(metric.name for metric in parsed):
-            terms = _TERMS[name](positions)
+            terms = TERMS[name](positions)
             for metric in parsed:
                 if metric.name == name:
                     values[str(metric)][rows] = terms[:, : metric.k].sum(axis=1)
@@ -199,54 +123,6 @@ def rank_ids(ids: Sequence[str]) -> IntArray:
     ranks = np.empty(len(ids), np.int64)
     ranks[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
     return ranks
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Positions:
-    """What each position of the sorted rankings knows of its tie block, all [rows, D].
-
-    In the module's letters: gain = mean gain of the block, relevant = r, size = t, offset = j, above = C.
-    """
-
-    gain: FloatArray
-    relevant: FloatArray
-    size: IntArray
-    offset: IntArray
-    above: FloatArray
-
-    @property
-    def place(self) -> IntArray:
-        """The position p, from 1; int64[D]."""
-        return np.arange(1, self.gain.shape[1] + 1)
-
-
-def _ndcg_terms(at: _Positions) -> FloatArray:
-    return at.gain / np.log2(at.place + 1)
-
-
-def _recall_terms(at: _Positions) -> FloatArray:
-    return at.relevant / at.size
-
-
-def _map_terms(at: _Positions) -> FloatArray:
-    before_in_block = (at.offset - 1) * (at.relevant - 1) / np.maximum(at.size - 1, 1)
-    return at.relevant / at.size * (at.above + 1 + before_in_block) / at.place
-
-
-def _mrr_terms(at: _Positions) -> FloatArray:
-    hazard = at.relevant / (at.size - at.offset + 1)
-    # The last hazard of a block with a relevant item is exactly 1, so every later position gets exactly 0.
-    unseen = np.ones_like(hazard)
-    np.cumprod(1 - hazard[:, :-1], axis=1, out=unseen[:, 1:])
-    return hazard * unseen / at.place
-
-
-_TERMS: dict[str, Callable[[_Positions], FloatArray]] = {
-    "ndcg": _ndcg_terms,
-    "mrr": _mrr_terms,
-    "recall": _recall_terms,
-    "map": _map_terms,
-}
 
 
 def _example(name: str) -> str:
@@ -273,46 +149,6 @@ def _ideal_dcg(qrels: Qrels, k: int | None) -> FloatArray:
     if k is not None:
         terms[place > k] = 0.0
     return np.bincount(rows, weights=terms, minlength=len(qrels)).astype(np.float64, copy=False)
-
-
-def _positions(
-    items: IntArray, scores: NDArray[np.floating[Any]], gains: FloatArray, id_ranks: IntArray | None
-) -> _Positions:
-    """Sort each row by descending score; cut it into tie blocks, or single items where ids break the ties."""
-    absent = items == ABSENT
-    # Absent items are at the right end, so a stable sort leaves them behind present items that score -inf.
-    ascending = np.where(absent, np.inf, -scores)
-    starts = np.ones(items.shape, np.bool_)
-    if id_ranks is None:
-        order = np.argsort(ascending, axis=1, kind="stable")
-        ascending, absent = (np.take_along_axis(array, order, axis=1) for array in (ascending, absent))
-        starts[:, 1:] = (ascending[:, 1:] != ascending[:, :-1]) | (absent[:, 1:] != absent[:, :-1])
-    else:
-        ranks = np.append(id_ranks, ABSENT)[np.where(absent, id_ranks.size, items)]
-        by_id = np.argsort(-ranks, axis=1, kind="stable")
-        by_score = np.argsort(np.take_along_axis(ascending, by_id, axis=1), axis=1, kind="stable")
-        order = np.take_along_axis(by_id, by_score, axis=1)
-    return _spread(np.take_along_axis(gains, order, axis=1), starts)
-
-
-def _spread(gains: FloatArray, starts: NDArray[np.bool_]) -> _Positions:
-    """Reduce the sorted gains over the tie blocks that begin where ``starts`` is true."""
-    first = np.flatnonzero(starts)
-    size = np.diff(first, append=gains.size)
-    relevant = (gains > 0).astype(np.float64)
-    block_gain, block_relevant = (np.add.reduceat(array.ravel(), first) for array in (gains, relevant))
-    above = np.cumsum(relevant, axis=1) - relevant
-
-    def over_positions(values: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(values, size).reshape(gains.shape)
-
-    return _Positions(
-        gain=over_positions(block_gain / size),
-        relevant=over_positions(block_relevant),
-        size=over_positions(size),
-        offset=np.arange(gains.size).reshape(gains.shape) - over_positions(first) + 1,
-        above=over_positions(above.ravel()[first]),
-    )
 
 
 def _gains(items: IntArray, qrels: Qrels, first_row: int) -> FloatArray:

@@ -55,8 +55,7 @@ class Interval:
     def __format__(self, spec: str) -> str:
         """Apply the format to each number, with a true minus sign."""
         estimate, low, high = (
-            format(number, spec or "+.3f").replace("-", "−")
-            for number in (self.estimate, self.low, self.high)
+            format(number, spec or "+.3f").replace("-", "−") for number in (self.estimate, self.low, self.high)
         )
         return f"{estimate} [{low}, {high}]"
 
@@ -125,9 +124,7 @@ def paired_randomisation_test(a: FloatArray, b: FloatArray, *, rounds: int = 10_
     return _sign_flip_p_value(_paired(a, b)[0], rounds, seed)
 
 
-def bootstrap_mean(
-    values: FloatArray, *, level: float = 0.95, rounds: int = 10_000, seed: int = 0
-) -> Interval:
+def bootstrap_mean(values: FloatArray, *, level: float = 0.95, rounds: int = 10_000, seed: int = 0) -> Interval:
     """Estimate a mean over queries with its percentile bootstrap interval.
 
     Args:
@@ -195,9 +192,7 @@ def bootstrap_ratio(
     return _bootstrap(numerators, level, rounds, seed, denominators)
 
 
-def _bootstrap(
-    values: FloatArray, level: float, rounds: int, seed: int, sizes: FloatArray | None = None
-) -> Interval:
+def _bootstrap(values: FloatArray, level: float, rounds: int, seed: int, sizes: FloatArray | None = None) -> Interval:
     """Draw the seeds and the queries of float64[S, Q] independently; one seed is always drawn.
 
     The estimate is the ratio of the sums of ``values`` and ``sizes``; without sizes, the mean.
