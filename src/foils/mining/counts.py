@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from foils import _array
-from foils.mining.settle import Settled
+from foils.candidates import reference_scores
+from foils.mining.settle import Bool, Settled
 from foils.rules import REASONS
+
+Counts = dict[str, int | float]
+"""Name → what adds up over units: whole numbers of units and candidates, sums of scores."""
 
 SPLIT = 3
 """Above this many positives per anchor, the lowest-scored one is a harsh reference."""
 
 
-def count(settled: Settled, m: int, column: str | None) -> dict[str, float]:
+def count(settled: Settled, m: int, column: str | None) -> Counts:
     """Count one group of settled units.
 
     Args:
@@ -26,7 +30,7 @@ def count(settled: Settled, m: int, column: str | None) -> dict[str, float]:
     candidates, negatives = settled.candidates, settled.negatives
     per_unit = (negatives.items >= 0).sum(axis=1)
     short = per_unit < m
-    counts: dict[str, float] = {
+    counts: Counts = {
         "units": len(per_unit),
         "negatives": int(per_unit.sum()),
         "candidates": int(candidates.valid.sum()),
@@ -43,9 +47,9 @@ def count(settled: Settled, m: int, column: str | None) -> dict[str, float]:
     return counts | (_hardness(settled, short, column) if column is not None else {})
 
 
-def _hardness(settled: Settled, short: Any, name: str) -> dict[str, float]:
+def _hardness(settled: Settled, short: Bool, name: str) -> Counts:
     column = settled.candidates.columns[name]
-    positive = _array.segment_reduce(column.positives, settled.candidates.units.indptr, "mean")
+    positive = reference_scores(column, settled.candidates.units, "mean")
     scores = _array.take_valid(column.values, settled.negatives.positions, float("nan")).astype(np.float64)
     gap = scores - positive[:, None]
     known = ~np.isnan(gap)
@@ -61,19 +65,19 @@ def _hardness(settled: Settled, short: Any, name: str) -> dict[str, float]:
     }
 
 
-def total(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+def total(parts: Iterable[Counts]) -> Counts:
     """Add up counts."""
-    totals: dict[str, float] = {}
+    totals: Counts = {}
     for part in parts:
         for name, value in part.items():
             totals[name] = totals.get(name, 0) + value
     return totals
 
 
-def describe(totals: dict[str, float]) -> dict[str, Any]:
+def describe(totals: Counts) -> dict[str, Any]:
     """Turn added-up counts into the statistics of stats.json."""
 
-    def group(prefix: str) -> dict[str, float]:
+    def group(prefix: str) -> Counts:
         return {name[len(prefix) :]: value for name, value in totals.items() if name.startswith(prefix)}
 
     def mean(name: str) -> float | None:

@@ -16,24 +16,36 @@ from foils.errors import FolderError
 READ_BYTES = 1 << 20
 
 
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Have ``write`` fill a temporary file, then make it durable under its name."""
     partial = part_of(path)
-    write(partial)
-    sync(partial)
-    rename(partial, path)
+    try:
+        write(partial)
+        sync(partial)
+        rename(partial, path)
+    except BaseException:
+        remove(partial)  # it may fill the disk that others need
+        raise
     sync(path.parent)
 
 
 def write_json(path: Path, data: object) -> None:
     """Write JSON with sorted keys and indentation, durably."""
     text = msgspec.json.format(msgspec.json.encode(data, order="deterministic"), indent=2) + b"\n"
-    write_file(path, lambda partial: _put(partial, text))
+    write_file(path, lambda partial: partial.write_bytes(text))
 
 
 def part_of(path: Path) -> Path:
     """Name of the temporary file that becomes ``path``."""
     return path.with_name(f".{path.name}.part")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, durably; it may be there."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in made:
+        sync(folder.parent)
 
 
 def sync(path: Path) -> None:
@@ -47,7 +59,12 @@ def sync(path: Path) -> None:
 
 def rename(source: Path, target: Path) -> None:
     """Rename, replacing what is there, in one step."""
-    os.replace(source, target)
+    source.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Delete a file that may be gone already."""
+    path.unlink(missing_ok=True)
 
 
 def checksum(path: Path) -> str:
@@ -66,11 +83,8 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        mend = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "make the folder writable, or choose another"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "free some space" if full else "make the folder writable, or choose another"
         raise FolderError(
             f"{folder}: {reason}; {mend}, and run the same command again: what was finished is kept"
         ) from error
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -16,7 +16,8 @@ SHOWN = 25
 """Candidates that the text of an explanation shows."""
 NEAREST_OF = 1000
 """Unit ids that a wrong one is compared with."""
-WIDTH = 60
+HINT, WIDTH = 200, 60
+"""Characters of a hint, and of a text."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Explanation:
             f"positives (score: {self.score})",
             *(f"  {_number(pair.score)}  {_label(pair)}" for pair in self.positives),
             f"candidates: {len(self.candidates)} at depth {self.searched_depth}"
-            f"{' (the source has no more)' if self.exhausted else ''}, {self.excluded_positives} known positives and exact "
-            f"duplicates excluded{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
+            f"{' (the source has no more)' if self.exhausted else ''}, {self.excluded_positives} known positives "
+            f"and exact duplicates excluded{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
         ]
         for pair in self.candidates[:SHOWN]:
             fate = "drawn" if pair.drawn else pair.reason
@@ -84,40 +85,41 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
     ids = result.candidates(["unit_id"])["unit_id"]
     row = pc.index(ids, unit).as_py()
     if row < 0:
-        raise InputError(f"there is no unit {unit!r}; {did_you_mean(unit, ids[:NEAREST_OF].to_pylist())[:200]}")
-    size = result.identity.shard_units
-    story: dict[str, Any] = result.shard(row // size).slice(row % size, 1).to_pylist()[0]
-    drawn = set(result.negatives()["negative_ids"][row].as_py())
-    score = result.identity.scores
-    names = result.names.items
-    anchors, items = (collection.anchors, collection.items) if collection is not None else (None, None)
+        near = printable(did_you_mean(unit, ids[:NEAREST_OF].to_pylist())[:HINT])
+        raise InputError(f"there is no unit {unit!r}; {near}")
+    number, place = divmod(row, result.identity.shard_units)
+    story: dict[str, Any] = result.shard(number).slice(place, 1).to_pylist()[0]
+    names, score = result.names.items, result.identity.scores
+    drawn = set(result.negatives(["negative_ids"])["negative_ids"][row].as_py())
 
-    def pairs(rows: list[int], scores: list[float], **columns: list[Any]) -> list[Pair]:
-        scores = scores or [math.nan] * len(rows)
-        made = []
-        for place, (item, value) in enumerate(zip(rows, scores, strict=True)):
-            extra = {name: values[place] for name, values in columns.items()}
-            known = None if value is None or math.isnan(value) else value
-            made.append(Pair(names[item].as_py(), known, text=_text(items, item), **extra))
-        return made
+    def pairs(rows: list[int], column: str, **others: list[Any]) -> list[Pair]:
+        scores: list[float] = story.get(f"{column}.{score}", [math.nan] * len(rows))
+        return [
+            Pair(
+                item=names[item].as_py(),
+                score=None if math.isnan(value) else value,
+                text=None if collection is None else _text(collection.items, item),
+                **{name: values[rank] for name, values in others.items()},
+            )
+            for rank, (item, value) in enumerate(zip(rows, scores, strict=True))
+        ]
 
-    chosen = [names[item].as_py() in drawn for item in story["items"]]
     return Explanation(
         unit=unit,
-        anchor_text=_text(anchors, story["anchor"]),
+        anchor_text=None if collection is None else _text(collection.anchors, story["anchor"]),
         asked=result.identity.negatives,
         searched_depth=story["searched_depth"],
         exhausted=story["exhausted"],
         relaxed=story["relaxed"],
         excluded_positives=story["excluded_positives"],
         score=score,
-        positives=pairs(story["positives"], story.get(f"positive_score.{score}", [])),
+        positives=pairs(story["positives"], "positive_score"),
         candidates=pairs(
             story["items"],
-            story.get(f"score.{score}", []),
-            rank=list(range(1, len(chosen) + 1)),
+            "score",
+            rank=list(range(1, len(story["items"]) + 1)),
             reason=story["reason"],
-            drawn=chosen,
+            drawn=[names[item].as_py() in drawn for item in story["items"]],
         ),
     )
 
@@ -127,8 +129,8 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _text(records: Records | None, row: int) -> str | None:
-    return None if records is None or records.texts is None else records.full_texts(row, row + 1)[0]
+def _text(records: Records, row: int) -> str | None:
+    return None if records.texts is None else records.full_texts(row, row + 1)[0]
 
 
 def _number(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,11 +11,12 @@ import pyarrow.compute as pc
 
 from foils.collection import Collection, Records
 from foils.errors import InputError, did_you_mean
+from foils.positives import Int64
 
 FORMATS = ("triplet", "n-tuple")
 
 
-def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["short", "drop"]) -> pa.Table:  # noqa: A002
+def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["short", "drop"]) -> pa.Table:
     """Give rows of ids.
 
     Args:
@@ -24,7 +26,8 @@ def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["shor
         shortfall: ``drop`` leaves out units with fewer.
 
     Returns:
-        ``triplet``: anchor, positive, negative. ``n-tuple``: anchor, positive, negative_1 … negative_m, null where absent.
+        ``triplet``: anchor, positive, negative. ``n-tuple``: anchor, positive, negative_1 … negative_m, null where
+        absent.
 
     Raises:
         InputError: there is no such format or policy.
@@ -35,35 +38,44 @@ def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["shor
         raise InputError(f"there is no policy {shortfall!r} for export; use short or drop")
     if shortfall == "drop":
         table = table.filter(pc.equal(pc.list_value_length(table["negative_ids"]), m))
-    table = table.combine_chunks()
-    counts = pc.list_value_length(table["negative_ids"]).to_numpy()
-    starts = np.cumsum(counts) - counts
-    negatives = pc.list_flatten(table["negative_ids"]).combine_chunks()
-    positives = pc.list_flatten(table["positive_ids"])
-    of = pc.list_parent_indices(table["positive_ids"]).to_numpy()
-    anchors = table["anchor_id"].take(pa.array(of))
+    negatives, counts = _flat(table["negative_ids"])
+    positives, per_unit = _flat(table["positive_ids"])
+    unit = np.repeat(np.arange(len(table)), per_unit)  # of each positive, which is a row of an n-tuple
+    starts, counts = (np.cumsum(counts) - counts)[unit], counts[unit]
+    columns = {"anchor": table["anchor_id"].cast(pa.large_string()).combine_chunks().take(pa.array(unit))}
+    columns["positive"] = positives
     if format == "triplet":
-        pair = np.repeat(np.arange(len(of)), counts[of])
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(counts[of]) - counts[of], counts[of])
-        chosen = pa.array(starts[of][pair] + place, pa.int64())
-        columns = {"anchor": anchors.take(pa.array(pair)), "positive": positives.take(pa.array(pair))}
-        return pa.table({**columns, "negative": negatives.take(chosen)})
-    columns = {"anchor": anchors, "positive": positives}
-    for place in range(m):
-        chosen = pa.array(starts[of] + place, pa.int64(), mask=counts[of] <= place)
-        columns[f"negative_{place + 1}"] = negatives.take(chosen)
+        row = np.repeat(np.arange(len(unit)), counts)
+        place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        columns = {name: ids.take(pa.array(row)) for name, ids in columns.items()}
+        return pa.table({**columns, "negative": negatives.take(pa.array(starts[row] + place))})
+    for nth in range(m):
+        columns[f"negative_{nth + 1}"] = negatives.take(pa.array(starts + nth, mask=counts <= nth))
     return pa.table(columns)
 
 
 def with_texts(rows: pa.Table, collection: Collection) -> pa.Table:
     """Replace ids by texts, title and text joined."""
-    columns = {
-        name: _texts(rows[name], collection.anchors if name == "anchor" else collection.items)
-        for name in rows.column_names
-    }
+    anchors, items = _Texts.of(collection.anchors), _Texts.of(collection.items)
+    columns = {name: (anchors if name == "anchor" else items).take(rows[name]) for name in rows.column_names}
     return pa.table(columns)
 
 
-def _texts(ids: pa.ChunkedArray, records: Records) -> pa.Array:
-    texts = pa.array(records.full_texts(), pa.large_string())
-    return texts.take(pc.index_in(ids.cast(pa.large_string()), value_set=records.ids)).combine_chunks()
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    ids: pa.Array
+    texts: pa.Array
+
+    @classmethod
+    def of(cls, records: Records) -> _Texts:
+        return cls(records.ids, pa.array(records.full_texts(), pa.large_string()))
+
+    def take(self, ids: pa.ChunkedArray) -> pa.Array:
+        """Look up the texts of ids; null stays null."""
+        return self.texts.take(pc.index_in(ids.combine_chunks(), value_set=self.ids))
+
+
+def _flat(lists: pa.ChunkedArray) -> tuple[pa.Array, Int64]:
+    """Give the values of all lists, and the length of each; 64-bit offsets, as exports may be large."""
+    wide = lists.cast(pa.large_list(pa.large_string())).combine_chunks()
+    return wide.flatten(), np.asarray(pc.list_value_length(wide).to_numpy(), dtype=np.int64)

@@ -1,16 +1,19 @@
 """The result folder: whose it is, what of it is finished, and the join at the end.
 
-While a run goes on, ``shards/`` holds finished shards and ``manifest.json`` their checksums; at the end they are joined into one
-file per table, ``manifest.json`` says ``complete`` and ``shards/`` is gone. A file is there whole or not at all, so whatever a
-kill leaves behind, the next run finds out what is finished and goes on.
+While a run goes on, ``shards/`` holds finished shards and ``manifest.json`` their checksums. At the end they are
+joined into one file per table, then ``manifest.json`` says ``complete``, and last ``shards/`` goes. A file is there
+whole or not at all, and nothing is listed before it is on disk, so whatever a kill leaves behind, the next run finds
+out what is finished and goes on.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +24,44 @@ import pyarrow.parquet as pq
 
 from foils.errors import FolderError
 from foils.mining import durable
+from foils.mining.counts import Counts
 from foils.mining.identity import FORMAT, Identity, differences
-from foils.mining.tables import PARQUET
+from foils.mining.memory import Effort
+from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET
 
 LOCK = ".foils.lock"
 TABLES = ("negatives", "candidates")
-OURS = ("identity.json", "manifest.json", "stats.json", "items.parquet", *(f"{name}.parquet" for name in TABLES))
+OURS = ("manifest.json", "stats.json", "items.parquet", *(f"{name}.parquet" for name in TABLES))
+"""What a run writes beside identity.json, the manifest first: without it nothing else counts."""
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """A finished shard: SHA-256 per table, and its counts."""
+    """A finished shard: SHA-256 per table, its counts, and what it took."""
 
     checksums: dict[str, str]
-    counts: dict[str, float]
+    counts: Counts
+    effort: Effort
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What of a folder is finished."""
+    """What of a folder is finished: shards while a run goes on, SHA-256 of each table at the end."""
 
     format: int = FORMAT
     complete: bool = False
-    shards: dict[str, Shard] = msgspec.field(default_factory=dict)
-    tables: dict[str, str] = msgspec.field(default_factory=dict)
+    shards: dict[str, Shard] = {}
+    tables: dict[str, str] = {}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Folder:
     """An output folder that this process holds."""
 
     path: Path
-    shards: Path = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Name the folder of the shards."""
-        object.__setattr__(self, "shards", self.path / "shards")
+    @property
+    def shards(self) -> Path:
+        """Where finished shards lie while a run goes on."""
+        return self.path / "shards"
 
     @classmethod
     @contextmanager
@@ -66,7 +73,7 @@ class Folder:
         """
         refuse_foreign(path)
         with durable.explained(path):
-            path.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(path)
             lock = filelock.FileLock(path / LOCK, timeout=0)
             try:
                 lock.acquire()
@@ -79,134 +86,159 @@ class Folder:
         finally:
             lock.release()
 
-    def identity(self) -> dict[str, Any] | None:
-        """Read what run the folder belongs to; None if none has begun."""
-        return read_identity(self.path)
-
-    def begin(self, identity: Identity) -> Manifest:
+    def begin(self, identity: Identity, *, fresh: bool) -> Manifest:
         """Start, or take up what an earlier run of the same identity finished.
+
+        Args:
+            identity: of this run.
+            fresh: discard what an earlier run left.
 
         Raises:
             FolderError: the folder belongs to a run of another identity; the message says in what they differ.
         """
-        there = self.identity()
-        if there is None:
-            durable.write_json(self.path / "identity.json", identity)
-            self.shards.mkdir()
-            return Manifest()
-        changed = differences(there, identity.data())
-        if changed:
-            listed = "\n  ".join(changed)
-            raise FolderError(
-                f"{self.path} holds a run that differs in:\n  {listed}\nchoose another --out, or discard it with --fresh"
-            )
-        self.shards.mkdir(exist_ok=True)
-        return self._checked(read_manifest(self.path))
+        with durable.explained(self.path):
+            there = read_identity(self.path)
+            if fresh:
+                self._discard()
+            if fresh or there is None:
+                durable.write_json(self.path / "identity.json", identity)
+                return Manifest()
+            changed = differences(there, identity.data())
+            if changed:
+                listed = "\n  ".join(changed)
+                raise FolderError(
+                    f"{self.path} holds a run that differs in:\n  {listed}\n"
+                    "choose another --out, or discard it with --fresh"
+                )
+            return self._sound_part(read_manifest(self.path))
 
-    def discard(self) -> None:
-        """Delete the files of ours, and nothing else."""
-        for name in OURS:
-            (self.path / name).unlink(missing_ok=True)
-            durable.part_of(self.path / name).unlink(missing_ok=True)
-        self._drop_shards()
-
-    def write_shard(self, manifest: Manifest, name: str, tables: Mapping[str, pa.Table], counts: dict[str, float]) -> Manifest:
+    def write_shard(
+        self,
+        manifest: Manifest,
+        name: str,
+        tables: Mapping[str, pa.Table],
+        counts: Counts,
+        effort: Effort,
+    ) -> Manifest:
         """Write the tables of one shard, then enter it in the manifest."""
-        checksums = {}
-        for table, rows in tables.items():
-            path = self.shards / f"{table}-{name}.parquet"
-            durable.write_file(path, lambda partial, rows=rows: pq.write_table(rows, partial, **PARQUET))  # type: ignore[misc]
-            checksums[table] = durable.checksum(path)
-        manifest = Manifest(shards={**manifest.shards, name: Shard(checksums, counts)})
-        durable.write_json(self.path / "manifest.json", manifest)
-        return manifest
+        with durable.explained(self.path):
+            durable.make_folder(self.shards)
+            checksums = {}
+            for table, rows in tables.items():
+                path = self._shard_path(table, name)
+                durable.write_file(path, lambda partial, rows=rows: pq.write_table(rows, partial, **PARQUET))  # type: ignore[misc]
+                checksums[table] = durable.checksum(path)
+            manifest = Manifest(shards={**manifest.shards, name: Shard(checksums, counts, effort)})
+            durable.write_json(self.path / "manifest.json", manifest)
+            return manifest
 
-    def join(self, manifest: Manifest, items: pa.Array) -> Manifest:
-        """Join the shards into one file per table, write the items' ids, and say that the folder is complete."""
-        tables = {}
-        for table in sorted({table for shard in manifest.shards.values() for table in shard.checksums}):
-            paths = [self.shards / f"{table}-{name}.parquet" for name in sorted(manifest.shards)]
-            tables[table] = self._write_table(table, paths)
-        ids = pa.table({"item_id": items.cast(pa.string())})
-        path = self.path / "items.parquet"
-        durable.write_file(path, lambda partial: pq.write_table(ids, partial, row_group_size=65536, **PARQUET))
-        manifest = Manifest(
-            complete=True, shards=manifest.shards, tables={**tables, "items": durable.checksum(path)}
-        )
-        durable.write_json(self.path / "manifest.json", manifest)
-        return manifest
+    def join(self, manifest: Manifest, items: pa.Array) -> dict[str, str]:
+        """Join the shards into one file per table and write the items' ids.
 
-    def finish(self) -> None:
-        """Remove the shards, which are joined."""
-        self._drop_shards()
+        Returns:
+            SHA-256 of each table.
+        """
+        with durable.explained(self.path):
+            names = sorted(manifest.shards, key=int)
+            tables = {
+                table: self._write_table(table, [self._shard_path(table, name) for name in names])
+                for table in manifest.shards[names[0]].checksums
+            }
+            ids = pa.table({"item_id": items.cast(pa.string())})
+            path = self.path / "items.parquet"
+            durable.write_file(
+                path, lambda partial: pq.write_table(ids, partial, row_group_size=ITEMS_OF_A_GROUP, **PARQUET)
+            )
+            return {**tables, "items": durable.checksum(path)}
+
+    def complete(self, tables: dict[str, str], stats: dict[str, Any]) -> None:
+        """Write the statistics and say that the folder is complete."""
+        with durable.explained(self.path):
+            durable.write_json(self.path / "stats.json", stats)
+            durable.write_json(self.path / "manifest.json", Manifest(complete=True, tables=tables))
+
+    def clear(self) -> None:
+        """Delete shards, finished and half-written; what a stranger put there stays."""
+        if not self.shards.is_dir():
+            return
+        with durable.explained(self.path):
+            for table in TABLES:
+                for pattern in (f"{table}-*.parquet", f".{table}-*.parquet.part"):
+                    for path in self.shards.glob(pattern):
+                        durable.remove(path)
+            if not any(self.shards.iterdir()):
+                self.shards.rmdir()
+
+    def _discard(self) -> None:
+        """Delete what is ours but identity.json, so that the folder stays known as ours until it is signed anew."""
+        for name in OURS:
+            durable.remove(self.path / name)
+            durable.remove(durable.part_of(self.path / name))
+        self.clear()
+
+    def _shard_path(self, table: str, name: str) -> Path:
+        return self.shards / f"{table}-{name}.parquet"
 
     def _write_table(self, table: str, shards: list[Path]) -> str:
         def write(partial: Path) -> None:
-            schema = pq.read_schema(shards[0])
-            with pq.ParquetWriter(partial, schema, **PARQUET) as writer:
+            with pq.ParquetWriter(partial, pq.read_schema(shards[0]), **PARQUET) as writer:
                 for shard in shards:
-                    rows = pq.read_table(shard)
-                    writer.write_table(rows, row_group_size=max(len(rows), 1))
+                    rows = pq.ParquetFile(shard).read()
+                    writer.write_table(rows, row_group_size=len(rows))
 
         path = self.path / f"{table}.parquet"
         durable.write_file(path, write)
         return durable.checksum(path)
 
-    def _checked(self, manifest: Manifest) -> Manifest:
+    def _sound_part(self, manifest: Manifest) -> Manifest:
         """Leave out of the manifest what is no longer as it was written."""
-        if manifest.complete:
-            sound = all(self._sound(self.path / f"{name}.parquet", sha) for name, sha in manifest.tables.items())
-            if sound:
-                return manifest
+        tables = {self.path / f"{name}.parquet": sha for name, sha in manifest.tables.items()}
+        if manifest.complete and _sound(tables) and (self.path / "stats.json").is_file():
+            return manifest
         shards = {
             name: shard
             for name, shard in manifest.shards.items()
-            if all(
-                self._sound(self.shards / f"{table}-{name}.parquet", sha) for table, sha in shard.checksums.items()
-            )
+            if _sound({self._shard_path(table, name): sha for table, sha in shard.checksums.items()})
         }
         return Manifest(shards=shards)
 
-    def _sound(self, path: Path, sha: str) -> bool:
-        return path.is_file() and durable.checksum(path) == sha
 
-    def _drop_shards(self) -> None:
-        if not self.shards.is_dir():
-            return
-        for table in TABLES:
-            for path in [*self.shards.glob(f"{table}-*.parquet"), *self.shards.glob(f".{table}-*.parquet.part")]:
-                path.unlink()
-        if not any(self.shards.iterdir()):
-            self.shards.rmdir()
+class Temporary:
+    """A folder that goes when nobody holds this any more."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="foils-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 
-def chosen_or_temporary(out: str | Path | None) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
-    """Give the folder that was asked for, or a temporary one that goes when nobody holds it any more."""
+def chosen_or_temporary(out: str | Path | None) -> tuple[Path, Temporary | None]:
+    """Give the folder that was asked for, or a temporary one and what keeps it."""
     if out is not None:
         return Path(out), None
-    temporary = tempfile.TemporaryDirectory(prefix="foils-")
-    return Path(temporary.name), temporary
+    temporary = Temporary()
+    return temporary.path, temporary
 
 
 def refuse_foreign(path: Path) -> None:
     """Raise a FolderError if the path holds something that foils did not write."""
-    if path.exists() and not path.is_dir():
-        raise FolderError(f"{path} is a file; give a folder as --out")
-    if not path.is_dir() or read_identity(path) is not None:
-        return
-    begun = {LOCK, ".identity.json.part"}  # a run that was killed before it could sign the folder
-    foreign = sorted(entry.name for entry in path.iterdir() if entry.name not in begun)
-    if foreign:
-        raise FolderError(
-            f"{path} is not empty and not a result of foils (it holds {foreign[0]!r}); choose another --out"
-        )
+    with durable.explained(path):
+        if path.exists() and not path.is_dir():
+            raise FolderError(f"{path} is a file; give a folder as --out")
+        begun = {LOCK, ".identity.json.part"}  # a run that was killed before it could sign the folder
+        entries = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        # The signature is looked for last, because another run may be writing one right now.
+        if entries - begun and read_identity(path) is None:
+            raise FolderError(
+                f"{path} is not empty and not a result of foils (it holds {min(entries - begun)!r}); "
+                "choose another --out"
+            )
 
 
 def read_identity(path: Path) -> dict[str, Any] | None:
     """Read identity.json of a result folder; None if it has none of ours."""
     try:
         data = msgspec.json.decode((path / "identity.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, msgspec.DecodeError):
         return None
     return data if isinstance(data, dict) and "recipe" in data and "format" in data else None
 
@@ -221,5 +253,10 @@ def read_manifest(path: Path) -> Manifest:
         return msgspec.json.decode((path / "manifest.json").read_bytes(), type=Manifest)
     except FileNotFoundError:
         return Manifest()
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise FolderError(f"{path}/manifest.json cannot be read: {error}; discard the folder with --fresh") from error
+
+
+def _sound(files: Mapping[Path, str]) -> bool:
+    """Tell whether all these files are there with these checksums."""
+    return all(path.is_file() and durable.checksum(path) == sha for path, sha in files.items())

@@ -1,27 +1,58 @@
-"""The peak of a process's anonymous memory, as far as looking now and then can tell."""
+"""What work takes: time, and the peak of the process's anonymous memory as far as looking now and then can tell."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+import msgspec
 
 STATUS = Path("/proc/self/status")
 SECONDS = 0.2
 """Time between two looks."""
 
 
+class Effort(msgspec.Struct, frozen=True):
+    """What some work took."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    """Of all threads of the process."""
+    peak_anonymous_bytes: int | None
+    """None where the system does not tell (it does on Linux)."""
+
+    @classmethod
+    def total(cls, parts: Iterable[Effort]) -> Effort:
+        """Add times, and keep the highest peak."""
+        efforts = list(parts)
+        peaks = [effort.peak_anonymous_bytes for effort in efforts if effort.peak_anonymous_bytes is not None]
+        return cls(
+            sum(effort.wall_seconds for effort in efforts),
+            sum(effort.cpu_seconds for effort in efforts),
+            max(peaks, default=None),
+        )
+
+    def data(self) -> dict[str, Any]:
+        """Give it as JSON-ready data."""
+        return msgspec.structs.asdict(self)
+
+
 class PeakMemory:
     """Look at anonymous memory from time to time while the block runs.
 
     Attributes:
-        peak: bytes; None where the system does not tell (it does on Linux).
+        peak: bytes; None where the system does not tell.
     """
 
     def __init__(self) -> None:
         self.peak: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._last = self._clocks()
 
     def __enter__(self) -> PeakMemory:
         """Begin looking."""
@@ -42,6 +73,16 @@ class PeakMemory:
         now = anonymous_bytes()
         if now is not None:
             self.peak = max(self.peak or 0, now)
+
+    def lap(self) -> Effort:
+        """Give the time since the last lap, and the peak so far."""
+        self.look()
+        (wall, cpu), self._last = self._last, self._clocks()
+        return Effort(self._last[0] - wall, self._last[1] - cpu, self.peak)
+
+    @staticmethod
+    def _clocks() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
 
     def _watch(self) -> None:
         while not self._stop.wait(SECONDS):

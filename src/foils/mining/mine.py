@@ -56,9 +56,13 @@ def mine(
     given = vectors_by_name(query_vectors, item_vectors, vectors)
     path, temporary = chosen_or_temporary(out)
     refuse_foreign(path)
-    loaded = recipe if isinstance(recipe, Recipe) else recipes.load(recipe, settings)
+    loaded = _override(recipe, settings) if isinstance(recipe, Recipe) else recipes.load(recipe, settings)
     prepared = prepare(collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution)
     search = prepared.search()
     job = prepared.job(lambda block: [(search.of(block), all_rows(block))])
     run(job, path, execution, fresh=fresh, progress=progress)
     return Mined(Result(path), collection, prepared, execution, temporary)
+
+
+def _override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    return recipes.override_resolved(recipe, settings) if settings else recipe

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from foils.collection import Collection
-from foils.errors import InputError
+from foils.errors import FolderError, InputError
 from foils.mining import export, rejudge
-from foils.mining.folder import chosen_or_temporary
 from foils.mining.explain import Explanation, explain
-from foils.mining.identity import Execution, Identity
+from foils.mining.folder import Temporary, chosen_or_temporary
+from foils.mining.identity import Execution, Identity, differences
 from foils.mining.prepare import Prepared, VectorSource, VectorSources, prepare, vectors_by_name
 from foils.mining.run import Progress
 from foils.mining.stored import Result
@@ -32,13 +31,14 @@ class Mined:
         collection: what it was mined from, for texts; None where it was opened without.
         prepared: the data it was mined from, for searching deeper; None where it was opened without.
         execution: memory and threads for further work.
+        temporary: keeps a folder that was not asked for.
     """
 
     result: Result
     collection: Collection | None = None
     prepared: Prepared | None = None
-    execution: Execution = Execution()
-    temporary: tempfile.TemporaryDirectory[str] | None = None
+    execution: Execution = field(default_factory=Execution)
+    temporary: Temporary | None = None
 
     @classmethod
     def open(
@@ -62,17 +62,21 @@ class Mined:
             execution: memory and threads.
 
         Raises:
-            FolderError: no finished result is there.
+            FolderError: no finished result is there, or it was mined from other data or vectors.
         """
         result, execution = Result(Path(path)), execution or Execution()
-        given = vectors_by_name(query_vectors, item_vectors, vectors)
-        if collection is None or not (given or not result.recipe.columns()):
-            return cls(result, collection, None, execution)
+        if collection is None:
+            return cls(result, None, None, execution)
         identity = result.identity
+        _refuse_other(result, {"collection": collection.digest(identity.split)})
+        given = vectors_by_name(query_vectors, item_vectors, vectors)
+        if result.recipe.columns() and not given:
+            return cls(result, collection, None, execution)
         prepared = prepare(
             collection, result.recipe, given, negatives=identity.negatives, split=identity.split,
             seed=identity.seed, execution=execution,
         )  # fmt: skip
+        _refuse_other(result, prepared.identity.inputs)
         return cls(result, collection, prepared, execution)
 
     @property
@@ -109,7 +113,7 @@ class Mined:
 
     def to(
         self,
-        format: Literal["triplet", "n-tuple"],  # noqa: A002 - the field's word
+        format: Literal["triplet", "n-tuple"],
         *,
         columns: Literal["text", "id"] = "text",
         shortfall: Literal["short", "drop"] = "short",
@@ -121,8 +125,8 @@ class Mined:
             format: ``triplet`` = (anchor, positive, negative), one row per positive and negative;
                 ``n-tuple`` = (anchor, positive, negative_1 … negative_M), one row per positive.
             columns: ``text`` (title and text of the collection) or ``id``.
-            shortfall: what to do with units that have fewer negatives than asked for: ``short`` keeps what there is (an n-tuple
-                holds nulls), ``drop`` leaves them out.
+            shortfall: what to do with units that have fewer negatives than asked for: ``short`` keeps what there is
+                (an n-tuple holds nulls), ``drop`` leaves them out.
             epoch: whose draw to use.
 
         Raises:
@@ -188,3 +192,12 @@ class Mined:
     def summary(self) -> str:
         """Say in a few lines what was mined, what is short and how hard it is."""
         return summarise(self.result)
+
+
+def _refuse_other(result: Result, inputs: dict[str, str]) -> None:
+    """Raise a FolderError if the result was mined from other inputs than these."""
+    mined_from = {name: result.identity.inputs.get(name) for name in inputs}
+    changed = differences(mined_from, inputs)
+    if changed:
+        listed = "\n  ".join(changed)
+        raise FolderError(f"{result.path} was mined from other data:\n  {listed}\ngive what it was mined from")

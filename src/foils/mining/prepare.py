@@ -68,7 +68,7 @@ class Prepared:
             "items": len(collection.items),
             "items_with_empty_text": int(collection.items.empty.sum()),
             "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
-            "warnings": _warnings(self.recipe, self.units),
+            "warnings": warnings(self.recipe, self.units),
         }
 
 
@@ -103,12 +103,16 @@ def prepare(
     positives = collection.positives((split,))
     units = positives.units(recipe.per)
     if not len(units):
-        raise DataError(f"no anchor has a positive in the split {split!r}; choose a split that has (there are: {', '.join(collection.splits)})")
+        listed = ", ".join(collection.splits)
+        raise DataError(
+            f"no anchor has a positive in the split {split!r}; choose a split that has (there are: {listed})"
+        )
     matrices = {name: _matrices(collection, name, pair) for name, pair in vectors.items()}
     dim = max((pair[0].shape[1] for pair in matrices.values()), default=1)
     depth, deepest = recipe.source.fields.depths(negatives)
     block = execution.block
     blocks = Blocks.within(execution.memory_bytes // execution.threads, dim=dim, depth=deepest)
+    blocks = blocks if block is None else Blocks(block, block, block)
     inputs = Inputs(
         positives=positives,
         trusted=collection.trusted_negatives((split,)),
@@ -116,10 +120,11 @@ def prepare(
         matrices=matrices,
         negatives=negatives,
         seed=seed,
-        blocks=blocks if block is None else Blocks(block, block, block),
+        blocks=blocks,
     )
-    for part in (recipe.source, *recipe.scorers):
-        part.fields.check(inputs)
+    recipe.source.fields.check(inputs)
+    for scorer in recipe.scorers:
+        scorer.fields.check(inputs)
     identity = Identity(
         recipe=recipe.resolved(),
         negatives=negatives,
@@ -135,20 +140,19 @@ def prepare(
     return Prepared(identity, recipe, collection, inputs, units)
 
 
-def _warnings(recipe: Recipe, units: Units) -> list[str]:
+def warnings(recipe: Recipe, units: Units) -> list[str]:
+    """Say what about a recipe may surprise on these units."""
     many = int((np.diff(units.indptr) > SPLIT).sum())
     harsh = [rule.name for rule in recipe.rules if getattr(rule.fields, "reference", "") == "min"]
     if not (harsh and many):
         return []
     return [
-        f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored one: "
-        f"few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
+        f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
+        f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
     ]
 
 
-def _matrices(
-    collection: Collection, name: str, pair: tuple[VectorSource, VectorSource]
-) -> tuple[Matrix, Matrix]:
+def _matrices(collection: Collection, name: str, pair: tuple[VectorSource, VectorSource]) -> tuple[Matrix, Matrix]:
     label = "" if name == MODEL else f" {name!r}"
     return (
         open_matrix(pair[0], what=f"query vectors{label}", rows=len(collection.anchors), of="the queries"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import threadpoolctl
 
-from foils.mining import counts, durable, tables
-from foils.mining.folder import Folder
+from foils.mining import counts, tables
+from foils.mining.folder import Folder, Manifest
 from foils.mining.identity import Execution, Identity
-from foils.mining.memory import PeakMemory
+from foils.mining.memory import Effort, PeakMemory
 from foils.mining.settle import Provider, settle
 from foils.mining.tables import Names
 from foils.positives import Int64, Units
@@ -59,78 +59,75 @@ def run(job: Job, out: Path, execution: Execution, *, fresh: bool, progress: Pro
     Raises:
         FolderError: the folder cannot be used, or the disk is full; what was finished is kept.
     """
-    with Folder.held(out) as folder, durable.explained(out):
-        if fresh:
-            folder.discard()
-        manifest = folder.begin(job.identity)
-        if manifest.complete:
-            folder.finish()
-            return
-        started, cpu = time.perf_counter(), time.process_time()
-        total, size = len(job.units), job.identity.shard_units
-        with (
-            threadpoolctl.threadpool_limits(1, user_api="blas"),
-            PeakMemory() as memory,
-            ThreadPoolExecutor(execution.threads) as pool,
-        ):
-            for start in range(0, total, size):
-                name = f"{start // size:05d}"
-                stop = min(start + size, total)
-                if name not in manifest.shards:
-                    shard, numbers = _shard(job, range(start, stop, job.unit_block), stop, pool, progress)
-                    manifest = folder.write_shard(manifest, name, shard, numbers)
-                    memory.look()
-                elif progress is not None:
-                    progress(stop, total)
-        manifest = folder.join(manifest, job.names.items)
-        numbers = counts.total(shard.counts for shard in manifest.shards.values())
-        effort = {
-            "wall_seconds": time.perf_counter() - started,
-            "cpu_seconds": time.process_time() - cpu,
-            "peak_anonymous_bytes": memory.peak,
-        }
-        durable.write_json(out / "stats.json", counts.describe(numbers) | job.facts | effort)
-        folder.finish()
+    with Folder.held(out) as folder:
+        manifest = folder.begin(job.identity, fresh=fresh)
+        if not manifest.complete:
+            with PeakMemory() as memory:
+                manifest = _write_shards(job, folder, manifest, memory, execution.threads, progress)
+                joined = folder.join(manifest, job.names.items)
+                effort = Effort.total([*(shard.effort for shard in manifest.shards.values()), memory.lap()])
+            numbers = counts.total(shard.counts for shard in manifest.shards.values())
+            folder.complete(joined, counts.describe(numbers) | job.facts | effort.data())
+        folder.clear()
+
+
+def all_rows(block: slice) -> Int64:
+    """Rows of a block, all of them."""
+    return np.arange(block.stop - block.start)
+
+
+def _write_shards(
+    job: Job, folder: Folder, manifest: Manifest, memory: PeakMemory, threads: int, progress: Progress | None
+) -> Manifest:
+    """Settle and write the shards that are not finished."""
+    total, size = len(job.units), job.identity.shard_units
+    with threadpoolctl.threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for start in range(0, total, size):
+            name, stop = f"{start // size:05d}", min(start + size, total)
+            if name not in manifest.shards:
+                shard, numbers = _shard(job, range(start, stop, job.unit_block), stop, pool, progress)
+                manifest = folder.write_shard(manifest, name, shard, numbers, memory.lap())
+            elif progress is not None:
+                progress(stop, total)
+    return manifest
 
 
 def _shard(
     job: Job, starts: range, stop: int, pool: ThreadPoolExecutor, progress: Progress | None
-) -> tuple[dict[str, Any], dict[str, float]]:
+) -> tuple[dict[str, pa.Table], counts.Counts]:
     blocks = [slice(start, min(start + job.unit_block, stop)) for start in starts]
-    parts: list[dict[str, Any]] = []
-    numbers: list[dict[str, float]] = []
     futures = [pool.submit(_block, job, block) for block in blocks]
+    parts: list[dict[str, pa.Table]] = []
+    numbers: list[counts.Counts] = []
     try:
         for block, future in zip(blocks, futures, strict=True):
-            shard, block_counts = future.result()
-            parts.append(shard)
+            part, block_counts = future.result()
+            parts.append(part)
             numbers.append(block_counts)
             if progress is not None:
                 progress(block.stop, len(job.units))
     finally:
         for future in futures:
             future.cancel()
-    joined = {name: tables.join([part[name] for part in parts]) for name in parts[0]}
-    return joined, counts.total(numbers)
+    return {name: tables.join([part[name] for part in parts]) for name in parts[0]}, counts.total(numbers)
 
 
-def _block(job: Job, block: slice) -> tuple[dict[str, Any], dict[str, float]]:
+def _block(job: Job, block: slice) -> tuple[dict[str, pa.Table], counts.Counts]:
     """Settle one block of units into rows of the tables."""
     identity = job.identity
     hardness = None if identity.scores == "rank" else identity.scores
-    groups: dict[str, list[Any]] = {"negatives": [], **({"candidates": []} if identity.candidates_stored else {})}
+    groups: dict[str, list[pa.Table]] = {"negatives": []}
+    if identity.candidates_stored:
+        groups["candidates"] = []
     rows, numbers = [], []
     for provider, wanted in job.providers(block):
         for settled in settle(provider, wanted, job.recipe, identity.negatives, identity.seed):
             rows.append(settled.rows)
             numbers.append(counts.count(settled, identity.negatives, hardness))
-            groups["negatives"].append(tables.negatives_table(settled, job.names, identity.scores))
+            groups["negatives"].append(
+                tables.negatives_table(settled.candidates, settled.negatives, job.names, identity.scores)
+            )
             if "candidates" in groups:
                 excluded = job.excluded[block][settled.rows]
                 groups["candidates"].append(tables.candidates_table(settled, job.names, excluded))
     return {name: tables.in_order(group, rows) for name, group in groups.items()}, counts.total(numbers)
-
-
-def all_rows(block: slice) -> Int64:
-    """Rows of a block, all of them."""
-    return np.arange(block.stop - block.start)

@@ -1,7 +1,8 @@
 """Settle a block of units: retrieve, score, judge, search deeper where too little survives, draw.
 
-A unit is *short* when fewer candidates than negatives asked for may be drawn. A short unit is searched deeper, the depth
-doubling up to the source's ``max_depth``; what is still short then is relaxed if the recipe says how, and counted.
+A unit is *short* when fewer candidates than negatives asked for may be drawn. A short unit is searched deeper, the
+depth doubling up to the source's ``max_depth``; what is still short then is relaxed if the recipe says how, and
+counted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from foils import rules, samplers
 from foils._array import Key
 from foils.candidates import Candidates, Column, Kind, Negatives
-from foils.positives import Int64, Relation, Units
+from foils.positives import Int64, Relation, Units, gather_segments
 from foils.recipes import Part, Recipe
 from foils.scorers import OpenScorer, add_scores
 from foils.search import Inputs
@@ -68,7 +69,7 @@ class Search:
 
     def of(self, rows: slice) -> Search:
         """Restrict to a block of units."""
-        return replace(self, units=self.units.take(np.arange(len(self.units))[rows]))
+        return replace(self, units=self.units.take(np.arange(rows.start, rows.stop)))
 
     def reach(self, rows: Int64) -> Int64:
         """Searching reaches as deep as it may."""
@@ -126,17 +127,14 @@ def settle(provider: Provider, rows: Int64, recipe: Recipe, m: int, seed: int) -
             verdict = rules.Verdict(verdict.keep[done], verdict.reason[done])
             verdict, weights, relaxed = _relaxed(recipe, group, verdict, weights[done], m, stuck[done])
             negatives = samplers.draw(recipe.sampler.fields, group, weights, m, Key(seed, "sampler", 0))
-            yield Settled(
-                rows[done], group, verdict, negatives, depth, exhausted[done], stuck[done], relaxed
-            )
+            yield Settled(rows[done], group, verdict, negatives, depth, exhausted[done], stuck[done], relaxed)
         rows = rows[deeper & ~stuck]
         depth = min(2 * depth, provider.max_depth)
 
 
 def take_rows(candidates: Candidates, rows: Int64) -> Candidates:
     """Keep the candidates of these rows."""
-    indptr, units = candidates.units.indptr, candidates.units.take(rows)
-    pairs = np.repeat(indptr[:-1][rows] - units.indptr[:-1], np.diff(units.indptr)) + np.arange(len(units.positives))
+    _, pairs = gather_segments(candidates.units.indptr, rows)
     columns = {
         name: replace(
             column,
@@ -145,7 +143,7 @@ def take_rows(candidates: Candidates, rows: Int64) -> Candidates:
         )
         for name, column in candidates.columns.items()
     }
-    return replace(candidates, units=units, items=candidates.items[rows], columns=columns)
+    return replace(candidates, units=candidates.units.take(rows), items=candidates.items[rows], columns=columns)
 
 
 def _relaxed(
@@ -155,6 +153,8 @@ def _relaxed(
     steps = np.zeros(len(weights), np.int32)
     for relaxation in recipe.relaxations:
         short = _short(weights, m) & ~stuck
+        if not short.any():
+            break
         looser, looser_weights = _judged(relaxation, recipe, group)
         steps += short
         keep = np.where(short[:, None], looser.keep, verdict.keep)
@@ -163,12 +163,11 @@ def _relaxed(
     return verdict, weights, steps
 
 
-def _judged(
-    parts: Sequence[Part[rules.Rule]], recipe: Recipe, candidates: Candidates
-) -> tuple[rules.Verdict, Float64]:
+def _judged(parts: Sequence[Part[rules.Rule]], recipe: Recipe, candidates: Candidates) -> tuple[rules.Verdict, Float64]:
     verdict = rules.judge([part.fields for part in parts], candidates)
     return verdict, recipe.sampler.fields.weigh(candidates, verdict.keep)
 
 
 def _short(weights: Float64, m: int) -> Bool:
-    return np.count_nonzero(weights > -np.inf, axis=1) < m
+    short: Bool = np.count_nonzero(weights > -np.inf, axis=1) < m
+    return short

@@ -1,8 +1,8 @@
-"""A finished result read back, and its candidates as a provider: what was judged can be judged again without searching."""
+"""A finished result read back, and its candidates as a provider: what was judged is judged again without searching."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from foils.candidates import Candidates, Kind
 from foils.errors import FolderError, InputError
 from foils.mining import tables
 from foils.mining.folder import read_identity, read_manifest
-from foils.mining.identity import Identity
+from foils.mining.identity import FORMAT, MAX_STORED_CANDIDATES, Identity
 from foils.positives import Int64, Units
 from foils.recipes import Recipe, from_resolved
 
@@ -36,22 +36,35 @@ class Result:
         """Check that the folder holds a finished result.
 
         Raises:
-            FolderError: it does not.
+            FolderError: it does not, or it was written in another version of the format.
         """
-        if read_identity(self.path) is None:
+        there = read_identity(self.path)
+        if there is None:
             raise FolderError(f"{self.path} is not a result of foils mine; give the folder that --out named")
+        if there["format"] != FORMAT:
+            raise FolderError(
+                f"{self.path} is in version {there['format']} of the folder's format, and this foils reads version "
+                f"{FORMAT}; mine again, or install the foils that wrote it"
+            )
         if not read_manifest(self.path).complete:
             raise FolderError(f"{self.path}: the run is not finished; run the same command again to go on")
 
     @cached_property
     def identity(self) -> Identity:
-        """What the result follows from."""
-        return msgspec.convert(read_identity(self.path), Identity)
+        """What the result follows from.
+
+        Raises:
+            FolderError: identity.json is broken.
+        """
+        try:
+            return msgspec.convert(read_identity(self.path), Identity)
+        except msgspec.ValidationError as error:
+            raise FolderError(f"{self.path}/identity.json cannot be read: {error}; mine again with --fresh") from error
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The resolved recipe."""
-        return from_resolved(self.identity.recipe, f"{self.path}/identity.json")
+        """The resolved recipe, under the name it was mined by."""
+        return from_resolved(self.identity.recipe, self.stats["recipe"])
 
     @cached_property
     def stats(self) -> dict[str, Any]:
@@ -59,9 +72,9 @@ class Result:
         data: dict[str, Any] = msgspec.json.decode((self.path / "stats.json").read_bytes())
         return data
 
-    def negatives(self) -> pa.Table:
-        """Read negatives.parquet."""
-        return pq.read_table(self.path / "negatives.parquet")
+    def negatives(self, columns: list[str] | None = None) -> pa.Table:
+        """Read negatives.parquet, or some of its columns."""
+        return _read(self.path / "negatives.parquet", columns)
 
     def candidates(self, columns: list[str] | None = None) -> pa.Table:
         """Read candidates.parquet, or some of its columns.
@@ -69,11 +82,17 @@ class Result:
         Raises:
             InputError: they were too many to be stored.
         """
-        return pq.read_table(self._stored(), columns=columns)
+        return _read(self._stored(), columns)
 
-    def shard(self, number: int) -> pa.Table:
-        """Read the candidates of one shard."""
-        return _row_group(self._stored(), number)
+    @cached_property
+    def shard(self) -> Callable[[int], pa.Table]:
+        """Reader of the candidates of one shard, by its number; it keeps what it read last.
+
+        Raises:
+            InputError: they were too many to be stored.
+        """
+        path = self._stored()
+        return lru_cache(maxsize=2)(lambda number: pq.ParquetFile(path).read_row_group(number))
 
     @cached_property
     def units(self) -> Units:
@@ -85,14 +104,17 @@ class Result:
         """Ids by row; anchors without a unit have none."""
         anchors = self.candidates(["anchor"])["anchor"].to_numpy()
         ids = np.full(int(anchors.max()) + 1, None, object)
-        ids[anchors] = self.negatives()["anchor_id"].to_numpy(zero_copy_only=False)
-        items = pq.read_table(self.path / "items.parquet")["item_id"].combine_chunks()
+        ids[anchors] = self.negatives(["anchor_id"])["anchor_id"].to_numpy(zero_copy_only=False)
+        items = _read(self.path / "items.parquet", None)["item_id"].combine_chunks()
         return tables.Names(pa.array(ids, pa.string()), items, self.recipe.per)
 
     def _stored(self) -> Path:
         path = self.path / "candidates.parquet"
         if not path.is_file():
-            raise InputError(f"{self.path}: candidates were not stored (more than 10⁹); mine again to change the rules")
+            raise InputError(
+                f"{self.path}: candidates were not stored (more than {MAX_STORED_CANDIDATES:,}); "
+                "mine again to change the rules, to draw again, or to see why"
+            )
         return path
 
 
@@ -108,9 +130,8 @@ class Stored:
     @classmethod
     def of(cls, result: Result, recipe: Recipe, block: slice) -> Stored:
         """Take a block of units, which lies within one shard."""
-        size = result.identity.shard_units
-        first = block.start // size
-        table = result.shard(first).slice(block.start - first * size, block.stop - block.start)
+        number, start = divmod(block.start, result.identity.shard_units)
+        table = result.shard(number).slice(start, block.stop - block.start)
         return cls(table, *recipe.source.fields.depths(result.identity.negatives), recipe.columns())
 
     def reach(self, rows: Int64) -> Int64:
@@ -122,6 +143,6 @@ class Stored:
         return tables.stored_candidates(self.table.take(pa.array(rows)), depth, self.kinds)
 
 
-@lru_cache(maxsize=2)
-def _row_group(path: Path, number: int) -> pa.Table:
-    return pq.ParquetFile(path).read_row_group(number)
+def _read(path: Path, columns: list[str] | None) -> pa.Table:
+    """Read one file; the names of the folders above it mean nothing."""
+    return pq.ParquetFile(path).read(columns)

@@ -6,42 +6,54 @@ from typing import Any
 
 from foils.mining.stored import Result
 
+REMARKS = (
+    ("relaxed_units", "units were judged by relaxed rules"),
+    ("anchors_without_positives", "anchors without a positive in this split got none"),
+    ("items_with_empty_text", "items with empty text were never mined"),
+    ("exact_duplicates_of_positives", "exact duplicates of positives were excluded with them"),
+    ("needs_deeper", "units need a deeper search than what was stored: use deepen"),
+)
+
 
 def summarise(result: Result) -> str:
-    """Say how many negatives, what is short and how that differs from the rest, how hard they are, and what was left out."""
-    stats, identity = result.stats, result.identity
-    units, negatives = int(stats["units"]), int(stats["negatives"])
-    lines = [f"{negatives:,} negatives for {units:,} {'pairs' if result.recipe.per == 'pair' else 'anchors'} (asked: {identity.negatives} each)"]
-    lines += _shortfall(stats, units)
-    hardness = stats["hardness"]
-    if hardness["mean_negative_minus_positive"] is not None:
-        lines.append(
-            f"hardness: a negative scores {hardness['mean_negative_minus_positive']:+.3f} against its anchor's positives on average; "
-            f"{hardness['share_at_or_above_positive']:.1%} score at or above them"
-        )
+    """Say how many negatives, what is short and how it differs from the rest, how hard they are, what was left out."""
+    stats = result.stats
+    what = "pairs" if result.recipe.per == "pair" else "anchors"
+    lines = [
+        f"{stats['negatives']:,} negatives for {stats['units']:,} {what} (asked: {result.identity.negatives} each)",
+        *_shortfall(stats),
+        *_hardness(stats),
+    ]
     rejected = {name: n for name, n in stats["candidates_by_verdict"].items() if name != "kept"}
     if rejected:
-        listed = ", ".join(f"{name} {int(n):,}" for name, n in sorted(rejected.items()))
-        lines.append(f"rejected of {int(stats['candidates']):,} candidates: {listed}")
-    left_out = (
-        ("anchors_without_positives", "anchors without a positive in this split got none"),
-        ("items_with_empty_text", "items with empty text were never mined"),
-        ("exact_duplicates_of_positives", "exact duplicates of positives were excluded with them"),
-        ("needs_deeper", "units need a deeper search than what was stored: use deepen"),
-    )
-    lines += [f"{int(stats[name]):,} {text}" for name, text in left_out if stats.get(name)]
+        listed = ", ".join(f"{name} {n:,}" for name, n in sorted(rejected.items()))
+        lines.append(f"rejected of {stats['candidates']:,} candidates: {listed}")
+    lines += [f"{stats[name]:,} {text}" for name, text in REMARKS if stats[name]]
     lines += [f"warning: {warning}" for warning in stats["warnings"]]
     return "\n".join(lines)
 
 
-def _shortfall(stats: dict[str, Any], units: int) -> list[str]:
-    short = int(stats["short_units"])
-    if not short:
+def _shortfall(stats: dict[str, Any]) -> list[str]:
+    if not stats["short_units"]:
         return []
+    none = f", {stats['empty_units']:,} of them with none" if stats["empty_units"] else ""
+    line = (
+        f"short: {stats['short_units']:,} of {stats['units']:,} units{none}, "
+        f"{stats['missing_negatives']:,} negatives missing"
+    )
     scores = stats["mean_positive_score"]
-    compared = ""
-    if scores["short_units"] is not None and scores["other_units"] is not None:
-        compared = f"; their positives score {scores['short_units']:.3f} on average, the others' {scores['other_units']:.3f}"
-    empty = int(stats["empty_units"])
-    none = f", {empty:,} of them with none" if empty else ""
-    return [f"short: {short:,} of {units:,} units{none}, {int(stats['missing_negatives']):,} negatives missing{compared}"]
+    if scores["short_units"] is None or scores["other_units"] is None:
+        return [line]
+    return [
+        f"{line}; their positives score {scores['short_units']:.3f} on average, the others' {scores['other_units']:.3f}"
+    ]
+
+
+def _hardness(stats: dict[str, Any]) -> list[str]:
+    gap, above = stats["hardness"]["mean_negative_minus_positive"], stats["hardness"]["share_at_or_above_positive"]
+    if gap is None:
+        return []
+    return [
+        f"hardness: a negative scores {gap:+.3f} against its anchor's positives on average; "
+        f"{above:.1%} score at or above them"
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from foils.candidates import Candidates, Column, Kind
+from foils.candidates import Candidates, Column, Kind, Negatives
 from foils.mining.settle import Settled
 from foils.positives import Int64, Units
 from foils.rules import REASONS, Verdict
 
 PARQUET: dict[str, Any] = {"compression": "zstd", "use_dictionary": True, "write_statistics": True}
 """How tables are written; a part of the promise that equal runs give equal bytes."""
+
+ITEMS_OF_A_GROUP = 65_536
+"""Ids of a row group of items.parquet; a part of the same promise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +44,8 @@ class Names:
         if self.per == "anchor":
             return anchors
         pairs = zip(anchors.to_pylist(), self.item_ids(units.positives).to_pylist(), strict=True)
-        return pa.array([msgspec.json.encode(pair).decode() for pair in pairs], pa.string())
+        lines = msgspec.json.Encoder().encode_lines(list(pairs)).decode()  # JSON escapes the line breaks of ids
+        return pa.array(lines.split("\n")[:-1], pa.string())
 
     def anchor_ids(self, anchors: Int64) -> pa.Array:
         """Name anchors."""
@@ -52,9 +56,8 @@ class Names:
         return self.items.take(pa.array(items)).cast(pa.string())
 
 
-def negatives_table(settled: Settled, names: Names, column: str) -> pa.Table:
+def negatives_table(candidates: Candidates, negatives: Negatives, names: Names, column: str) -> pa.Table:
     """Give one row per unit, lists over its negatives; ``scores`` holds ``column``."""
-    candidates, negatives = settled.candidates, settled.negatives
     units, present = candidates.units, negatives.items >= 0
     at = np.nonzero(present)
     offsets = _offsets(present)
@@ -99,12 +102,8 @@ def candidates_table(settled: Settled, names: Names, excluded: Int64) -> pa.Tabl
         "relaxed": pa.array(settled.relaxed, pa.int32()),
         "items": _lists(offsets, pa.array(candidates.items[present], pa.int64())),
         "reason": _lists(offsets, reasons),
-        "source": _lists(
-            offsets, sources.take(pa.array(candidates.columns["source"].values[present], pa.int32()))
-        ),
-        "p_positive": _lists(
-            offsets, pa.array(candidates.columns["p_positive"].values[present], pa.float32())
-        ),
+        "source": _lists(offsets, sources.take(pa.array(candidates.columns["source"].values[present], pa.int32()))),
+        "p_positive": _lists(offsets, pa.array(candidates.columns["p_positive"].values[present], pa.float32())),
         "log_q": _lists(offsets, pa.array(candidates.columns["log_q"].values[present], pa.float32())),
     }
     for name in candidates.scored():
@@ -131,7 +130,7 @@ def stored_units(table: pa.Table) -> Units:
     return Units(_numbers(table["anchor"]), _numbers(table["unit_key"]), indptr, positives)
 
 
-def stored_candidates(table: pa.Table, depth: int, kinds: dict[str, Kind]) -> Candidates:
+def stored_candidates(table: pa.Table, depth: int, kinds: Mapping[str, Kind]) -> Candidates:
     """Read stored candidates down to ``depth``, with the columns they had when they were judged.
 
     Args:

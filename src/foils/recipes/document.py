@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ import yaml
 from foils.errors import RecipeError, did_you_mean
 
 Path = tuple[str | int, ...]
+
+PLAIN = tuple(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null"))
+"""What a document may hold; dates, sets and objects are refused."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ def spell(path: Path) -> str:
     """Write a path as ``rules[0].relative_margin.margin``."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        name = step if isinstance(step, int) or step.isprintable() else repr(step)
+        text += f"[{name}]" if isinstance(step, int) else f".{name}" if text else str(name)
     return text
 
 
@@ -46,34 +51,56 @@ def parse(text: str, file: str) -> Document:
     """Read a document through YAML's safe loader.
 
     Raises:
-        RecipeError: not valid YAML, not a mapping, or a key given twice.
+        RecipeError: not valid YAML, not a mapping, a key given twice or that is not text, an alias, or a tag for
+            anything but plain data.
     """
+    origins: dict[Path, str] = {}
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
+        loader = _Loader(text)
+        tree = loader.get_single_node()
+        _locate(tree, (), file, origins)
+        data = None if tree is None else loader.construct_document(tree)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise RecipeError(f"{file}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    except (ValueError, LookupError, RecursionError) as error:  # PyYAML lets them through
+        raise RecipeError(f"{file}: not valid YAML: {str(error) or type(error).__name__}") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{file}: expected a mapping with source and sampler, found {type(data).__name__}")
-    origins: dict[Path, str] = {}
-    _locate(tree, (), file, origins)
     return Document(file, data, origins)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader without aliases: nested ones grow exponentially, and recursive ones never end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*) are not allowed; write it out", problem_mark=self.get_mark()
+            )
+        return super().compose_node(parent, index)
 
 
 def _locate(node: yaml.Node | None, path: Path, file: str, origins: dict[Path, str]) -> None:
     if node is None:
         return
-    origins[path] = f"{file}:{node.start_mark.line + 1}"
+    line = f"{file}:{node.start_mark.line + 1}"
+    if node.tag not in PLAIN:
+        tag = spell((node.tag.removeprefix("tag:yaml.org,2002:"),))
+        raise RecipeError(f"{line}: {spell(path)} is of the type {tag}; use text, numbers, lists and mappings")
+    origins[path] = line
     if isinstance(node, yaml.SequenceNode):
         for number, child in enumerate(node.value):
             _locate(child, (*path, number), file, origins)
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
+            line = f"{file}:{key.start_mark.line + 1}"
+            if key.tag != "tag:yaml.org,2002:str":
+                raise RecipeError(f"{line}: the key {key.value!r} is not text; use a name, or put it in quotes")
             here = (*path, str(key.value))
             if here in origins:
-                raise RecipeError(f"{file}:{key.start_mark.line + 1}: {spell(here)} is given twice; leave one out")
+                raise RecipeError(f"{line}: {spell(here)} is given twice; leave one out")
             _locate(child, here, file, origins)
 
 
@@ -83,46 +110,68 @@ def override(document: Document, settings: Sequence[str]) -> Document:
     The value is read as JSON, else as YAML. A rule or scorer is found in its list by name.
 
     Raises:
-        RecipeError: a setting has no ``=``, or names a part that the recipe does not have.
+        RecipeError: a setting has no ``=``, names a part that the recipe does not have or has twice, or a field of a
+            plain value.
     """
-    data: dict[str, Any] = json.loads(json.dumps(document.data))
+    data = copy.deepcopy(document.data)
     origins = dict(document.origins)
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not all(name.split(".")):
-            raise RecipeError(f"--set {setting}: expected part.name.field=value, as in rules.relative_margin.margin=0.1")
+            raise RecipeError(
+                f"--set {setting}: expected part.name.field=value, as in rules.relative_margin.margin=0.1"
+            )
         steps = _resolve(data, name.split("."), setting)
         holder: Any = data
         for step in steps[:-1]:
-            holder = holder[step] if isinstance(step, int) else holder.setdefault(step, {})
-            if not isinstance(holder, dict | list):
-                raise RecipeError(f"--set {setting}: {spell(steps[:-1])} is a plain value; it has no fields")
-        holder[steps[-1]] = _value(text, setting)
+            holder = _inside(holder, step)
+        if not isinstance(holder, dict):
+            whole = spell(steps[:-1])
+            raise RecipeError(f"--set {setting}: {whole} has no fields; set it as a whole, as in {whole}=JSON")
+        holder[str(steps[-1])] = _value(text, setting)
+        origins = {path: origin for path, origin in origins.items() if path[: len(steps)] != steps}
         origins[steps] = f"--set {setting}"
     return Document(document.file, data, origins)
+
+
+def _inside(holder: Any, step: str | int) -> Any:
+    """Go one step down; a part that is named without fields gets room for them, a plain value has none."""
+    if isinstance(holder, list) and isinstance(step, int):
+        return holder[step]
+    if not isinstance(holder, dict):
+        return None
+    if holder.get(step) is None:
+        holder[step] = {}
+    return holder[step]
 
 
 def _value(text: str, setting: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         try:
             return yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"--set {setting}: the value {text!r} is neither JSON nor YAML") from error
+        except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
+            raise RecipeError(f"--set {setting}: the value {text!r:.80} is neither JSON nor YAML") from error
 
 
 def _resolve(data: dict[str, Any], names: list[str], setting: str) -> Path:
     """Turn names into a path: in a list of parts, and in a single part, the part's name must be there."""
     part, rest = names[0], names[1:]
     held = data.get(part)
+    if part in ("rules", "scorers") and rest and not held:
+        raise RecipeError(
+            f"--set {setting}: this recipe has no {part}; choose a recipe that has, or write your own file"
+        )
     if isinstance(held, list) and rest:
-        present = [next(iter(entry), "") for entry in held if isinstance(entry, dict)]
+        present = [next(iter(entry), "") if isinstance(entry, dict) else "" for entry in held]
         if rest[0] not in present:
             raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], present)}")
+        if present.count(rest[0]) > 1:
+            raise RecipeError(
+                f"--set {setting}: this recipe has {part}.{rest[0]} twice; set {part} as a whole, in JSON"
+            )
         return (part, present.index(rest[0]), *rest)
-    if part in ("rules", "scorers") and rest:
-        raise RecipeError(f"--set {setting}: this recipe has no {part}; choose a recipe that has, or write your own file")
     if part in ("source", "sampler", "loss") and isinstance(held, dict) and rest and rest[0] not in held:
         raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], held)}")
     return tuple(names)

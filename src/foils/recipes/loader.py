@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -13,10 +15,12 @@ from foils import rules, samplers, scorers, sources
 from foils.errors import RecipeError, did_you_mean
 from foils.recipes import losses
 from foils.recipes.document import Document, override, parse
+from foils.recipes.document import Path as Place
 from foils.recipes.recipe import Paper, Part, Recipe, Shortfall, check_columns
 
 FIELDS = (
     "summary", "aliases", "paper", "per", "source", "scorers", "rules", "sampler", "loss", "shortfall", "fidelity",
+    "evidence",
 )  # fmt: skip
 
 
@@ -34,11 +38,11 @@ def load(name: str | Path, settings: Sequence[str] = ()) -> Recipe:
         settings: overrides, each ``part.name.field=value``.
 
     Raises:
-        RecipeError: unknown recipe, part or field, a value out of range, or parts that do not fit together; the message says
-            where (file and line) and names the nearest valid choice.
+        RecipeError: unknown recipe, part or field, a value out of range, or parts that do not fit together; the message
+            says where (file and line) and names the nearest valid choice.
     """
-    label, text = _text(name)
-    return build(override(parse(text, label), settings), str(name) if label.endswith(str(name)) else Path(label).stem)
+    known, label, text = _text(name)
+    return build(override(parse(text, label), settings), known)
 
 
 def from_resolved(data: dict[str, Any], label: str) -> Recipe:
@@ -51,39 +55,35 @@ def override_resolved(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return build(override(Document(recipe.name, recipe.resolved()), settings), recipe.name)
 
 
-def _text(name: str | Path) -> tuple[str, str]:
+def _text(name: str | Path) -> tuple[str, str, str]:
+    """Give the recipe's name, what messages call its file, and its text."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         try:
-            return str(path), path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"recipe file {path}: cannot be read: {error}") from error
+            return str(name), str(name), path.read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as error:
+            raise RecipeError(f"recipe file {path}: cannot be read: {error}; give the path of a .yaml file") from error
     folder = resources.files("foils.recipes")
     wanted = str(name)
     for known in names():
         text = (folder / f"{known}.yaml").read_text(encoding="utf-8")
         aliases = parse(text, known).data.get("aliases", [])
         if wanted == known or wanted.replace("-", "_") in aliases:
-            return f"recipes/{known}.yaml", text
-    raise RecipeError(f"there is no recipe {wanted!r}; {did_you_mean(wanted, names())}; or give the path of a .yaml file")
+            return known, f"recipes/{known}.yaml", text
+    raise RecipeError(
+        f"there is no recipe {wanted!r}; {did_you_mean(wanted, names())}; or give the path of a .yaml file"
+    )
 
 
 def build(document: Document, name: str) -> Recipe:
     """Turn a document into a recipe; see ``load`` for the errors."""
     data = document.data
-    for key in data:
-        if key not in FIELDS:
-            raise RecipeError(f"{document.where((key,))}: no such field; {did_you_mean(str(key), FIELDS)}")
-    for key in ("source", "sampler"):
-        if key not in data:
-            raise RecipeError(f"{document.file}: {key} is missing; a recipe needs a source and a sampler")
-    if data.get("per", "anchor") not in ("anchor", "pair"):
-        raise RecipeError(f"{document.where(('per',))}: {data['per']!r} is not valid; use anchor or pair")
+    _check_fields(document)
     shortfall = _convert(document, ("shortfall",), data.get("shortfall", {}), Shortfall)
     judged = _parts(document, "rules", rules.REGISTRY)
     recipe = Recipe(
         name=name,
-        summary=str(data.get("summary", "")),
+        summary=data.get("summary", ""),
         per=data.get("per", "anchor"),
         source=_part(document, ("source",), data["source"], sources.REGISTRY),
         scorers=_parts(document, "scorers", scorers.REGISTRY),
@@ -94,73 +94,112 @@ def build(document: Document, name: str) -> Recipe:
         shortfall=shortfall,
         paper=_convert(document, ("paper",), data["paper"], Paper) if "paper" in data else None,
         fidelity=data.get("fidelity"),
+        evidence=data.get("evidence"),
     )
-    try:
-        check_columns(recipe)
-    except RecipeError as error:
-        raise RecipeError(f"{document.file}: {error}") from None
+    check_columns(recipe, document.where)
     return recipe
 
 
+def _check_fields(document: Document) -> None:
+    data = document.data
+    for key in data:
+        if key not in FIELDS:
+            raise RecipeError(f"{document.where((key,))}: no such field; {did_you_mean(key, FIELDS)}")
+    for key in ("source", "sampler"):
+        if key not in data:
+            raise RecipeError(f"{document.file}: {key} is missing; a recipe needs a source and a sampler")
+    for key in ("summary", "fidelity", "evidence"):
+        if not isinstance(data.get(key, ""), str):
+            raise RecipeError(f"{document.where((key,))}: expected text, found {data[key]!r:.80}; put it in quotes")
+    aliases = data.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        raise RecipeError(f"{document.where(('aliases',))}: expected a list of names, as in [perc_pos]")
+    if data.get("per", "anchor") not in ("anchor", "pair"):
+        raise RecipeError(f"{document.where(('per',))}: {data['per']!r:.80} is not valid; use anchor or pair")
+
+
 def _parts(document: Document, key: str, registry: Mapping[str, Any]) -> tuple[Part[Any], ...]:
-    entries = document.data.get(key) or []
+    entries = document.data.get(key, [])
     if not isinstance(entries, list):
-        raise RecipeError(f"{document.where((key,))}: expected a list of parts, as in [{{{next(iter(registry))}: {{}}}}]")
+        example = next(iter(registry))
+        raise RecipeError(f"{document.where((key,))}: expected a list of parts, as in [{{{example}: {{}}}}]")
     return tuple(_part(document, (key, number), entry, registry) for number, entry in enumerate(entries))
 
 
-def _part(document: Document, path: tuple[str | int, ...], entry: Any, registry: Mapping[str, Any]) -> Part[Any]:
+def _part(document: Document, path: Place, entry: Any, registry: Mapping[str, Any]) -> Part[Any]:
     if not isinstance(entry, dict) or len(entry) != 1:
-        raise RecipeError(f"{document.where(path)}: expected one part by name, as in {{{next(iter(registry))}: {{}}}}")
+        example = next(iter(registry))
+        raise RecipeError(f"{document.where(path)}: expected one part by name, as in {{{example}: {{}}}}")
     name, fields = next(iter(entry.items()))
+    path = (*path, str(name))
     if name in rules.ALIASES and registry is rules.REGISTRY:
-        if not isinstance(fields, float | int) or not 0 <= fields <= 1:
-            raise RecipeError(f"{document.where((*path, name))}: expected a share between 0 and 1, as in {{{name}: 0.95}}")
+        if isinstance(fields, bool) or not isinstance(fields, float | int) or not 0 <= fields <= 1:
+            problem = f"expected a share between 0 and 1, as in {{{name}: 0.95}}, found {fields!r:.80}"
+            raise RecipeError(f"{document.where(path)}: {problem}")
         name, fields = rules.ALIASES[name](fields)
     if name not in registry:
-        raise RecipeError(f"{document.where((*path, str(name)))}: no such part; {did_you_mean(str(name), registry)}")
-    return Part(name, _convert(document, (*path, name), fields or {}, registry[name]))
+        raise RecipeError(f"{document.where(path)}: no such part; {did_you_mean(str(name), registry)}")
+    return Part(name, _convert(document, path, {} if fields is None else fields, registry[name]))
 
 
-def _convert(document: Document, path: tuple[str | int, ...], fields: Any, struct: Any) -> Any:
+def _convert(document: Document, path: Place, fields: Any, struct: Any) -> Any:
     valid = struct.__struct_fields__
     if not isinstance(fields, dict):
-        raise RecipeError(f"{document.where(path)}: expected fields, as in {{{valid[0]}: …}}; valid: {', '.join(valid)}")
-    for key in fields:
+        given = f"expected fields, as in {{{valid[0]}: …}}, found {fields!r:.80}; valid: {', '.join(valid)}"
+        raise RecipeError(f"{document.where(path)}: {given}")
+    for key, value in fields.items():
         if key not in valid:
             raise RecipeError(f"{document.where((*path, str(key)))}: no such field; {did_you_mean(str(key), valid)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise RecipeError(f"{document.where((*path, key))}: expected a finite number, found {value}")
     try:
         return msgspec.convert(fields, struct)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        at = (*path, place.rstrip("`").split("[")[0]) if place else path
-        given = f", found {fields.get(at[-1])!r}" if place else ""
-        raise RecipeError(f"{document.where(at)}: {reason[0].lower()}{reason[1:]}{given}") from error
+        raise RecipeError(_complaint(document, path, fields, struct, str(error))) from error
     except RecipeError as error:
         raise RecipeError(f"{document.where(path)}: {error}") from None
+
+
+def _complaint(document: Document, path: Place, fields: dict[str, Any], struct: Any, error: str) -> str:
+    """Say msgspec's ``Expected `float` <= 1.0 - at `$.margin` `` with line, value and valid choices."""
+    reason, _, place = error.partition(" - at `$.")
+    steps = tuple(int(number) if number else name for name, number in re.findall(r"(\w+)|\[(\d+)\]", place))
+    where = document.where((*path, *steps))
+    if not steps:
+        return f"{where}: {reason}"
+    value = fields.get(str(steps[0]))
+    types = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    kind = types[str(steps[0])]
+    if get_origin(kind) is Literal:
+        return f"{where}: {value!r:.80} is not valid; {did_you_mean(str(value), get_args(kind))}"
+    given = f", found {value!r:.80}" if len(steps) == 1 else ""
+    return f"{where}: {reason[0].lower()}{reason[1:]}{given}"
 
 
 def _relaxations(
     document: Document, judged: tuple[Part[Any], ...], shortfall: Shortfall
 ) -> tuple[tuple[Part[Any], ...], ...]:
     path = ("shortfall", "steps")
-    if shortfall.policy == "short":
-        return ()
-    if not shortfall.steps:
+    if shortfall.policy == "short" and shortfall.steps:
+        raise RecipeError(f"{document.where(path)}: steps need policy: relax; under policy: short nothing is loosened")
+    if shortfall.policy == "relax" and not shortfall.steps:
         raise RecipeError(
             f"{document.where(('shortfall',))}: policy relax needs steps, as in "
             "steps: [{relative_margin: {margin: 0.02}}, {relative_margin: {margin: 0}}]"
         )
     relaxations, current = [], judged
+    present = [rule.name for rule in judged]
     for number, step in enumerate(shortfall.steps):
         for name, fields in step.items():
-            present = [rule.name for rule in judged]
+            here = (*path, number, name)
             if name not in present:
-                where = document.where((*path, number, name))
-                raise RecipeError(f"{where}: the recipe has no such rule; {did_you_mean(name, present)}")
+                hint = did_you_mean(name, present) if present else "it has no rules"
+                raise RecipeError(f"{document.where(here)}: the recipe has no such rule; {hint}")
+            if present.count(name) > 1:
+                raise RecipeError(f"{document.where(here)}: the recipe has this rule twice; a step cannot tell which")
             place = present.index(name)
             merged = {**msgspec.to_builtins(current[place].fields), **fields}
-            relaxed = _convert(document, (*path, number, name), merged, rules.REGISTRY[name])
+            relaxed = _convert(document, here, merged, rules.REGISTRY[name])
             current = (*current[:place], Part(name, relaxed), *current[place + 1 :])
         relaxations.append(current)
     return tuple(relaxations)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from foils.candidates import Kind
 from foils.errors import RecipeError, did_you_mean
+from foils.recipes.document import Path
 from foils.rules import Rule
 from foils.samplers import Sampler
 from foils.scorers import Scorer
 from foils.sources import Source
-
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Shortfall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What happens to a unit with fewer negatives than asked for, after the search went as deep as it may.
 
-    ``short`` keeps what there is; ``relax`` applies the steps one after another, each a change to fields of the recipe's rules,
-    until the unit has enough. (``drop`` is a choice at export.)
+    ``short`` keeps what there is; ``relax`` applies the steps one after another, each a change to fields of the
+    recipe's rules, until the unit has enough. (``drop`` is a choice at export.)
     """
 
     policy: Literal["short", "relax"] = "short"
@@ -59,6 +59,7 @@ class Recipe(msgspec.Struct, frozen=True):
         shortfall: what happens to units that come out short.
         paper: where the method was published.
         fidelity: what is approximated.
+        evidence: what was measured of the paper's claim, and where it is written down; None = unmeasured.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Recipe(msgspec.Struct, frozen=True):
     shortfall: Shortfall
     paper: Paper | None
     fidelity: str | None
+    evidence: str | None
 
     def resolved(self) -> dict[str, Any]:
         """Give the recipe with every default filled in, as JSON-ready data; what identifies a run."""
@@ -83,50 +85,57 @@ class Recipe(msgspec.Struct, frozen=True):
             "scorers": [part(scorer) for scorer in self.scorers],
             "rules": [part(rule) for rule in self.rules],
             "sampler": part(self.sampler),
-            "shortfall": msgspec.to_builtins(self.shortfall),
+            "shortfall": msgspec.json.decode(msgspec.json.encode(self.shortfall)),
         }
 
-    def columns(self) -> Mapping[str, Kind]:
+    def columns(self) -> dict[str, Kind]:
         """Name the score columns of the candidates with their kinds, in the order they are added."""
-        columns: dict[str, Kind] = {}
-        for part in (self.source, *self.scorers):
-            columns.update(part.fields.columns())
-        return columns
+        given = (self.source.fields.columns(), *(scorer.fields.columns() for scorer in self.scorers))
+        return {name: kind for columns in given for name, kind in columns.items()}
 
     def ordered_by(self) -> str:
         """Name the column that the sampler orders by: what the table of negatives holds as ``scores``."""
-        return self.sampler.fields.column or next(reversed(self.columns()), "rank")
+        column = self.sampler.fields.column
+        return next(reversed(self.columns()), "rank") if column is None else column
 
 
 def _part_data(part: Part[Any]) -> dict[str, Any]:
     return {part.name: msgspec.to_builtins(part.fields)}
 
 
-def check_columns(recipe: Recipe) -> None:
+def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
     """Check that every rule and the sampler find a column of the kind that they need.
+
+    Args:
+        recipe: the recipe.
+        where: says where an entry of the recipe stands.
 
     Raises:
         RecipeError: a column is missing, given twice or of a lesser kind; or ``reference: pair`` without ``per: pair``.
     """
-    names = [name for part in (recipe.source, *recipe.scorers) for name in part.fields.columns()]
+    names = [*recipe.source.fields.columns(), *(name for part in recipe.scorers for name in part.fields.columns())]
     if len(set(names)) < len(names):
-        raise RecipeError(f"two parts give a column of the same name: {', '.join(names)}; leave one out")
-    for rules in (recipe.rules, *recipe.relaxations):
-        for number, rule in enumerate(rules):
-            _check_part(recipe, f"rules[{number}] {rule.name}", rule.fields)
-    _check_part(recipe, f"sampler {recipe.sampler.name}", recipe.sampler.fields)
+        problem = f"two parts give a column of the same name: {', '.join(names)}; leave one out"
+        raise RecipeError(f"{where(('scorers',))}: {problem}")
+    for number, rule in enumerate(recipe.rules):
+        _check_part(recipe, where(("rules", number, rule.name)), rule.fields)
+    for step, rules in enumerate(recipe.relaxations):
+        for rule in rules:
+            _check_part(recipe, where(("shortfall", "steps", step, rule.name)), rule.fields)
+    _check_part(recipe, where(("sampler", recipe.sampler.name)), recipe.sampler.fields)
 
 
 def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
     columns = {"rank": Kind.RANK, **recipe.columns()}
-    name = fields.column or next(reversed(columns))
+    name = next(reversed(columns)) if fields.column is None else fields.column
     if name not in columns:
         raise RecipeError(f"{where}: there is no column {name!r}; {did_you_mean(name, columns)}")
     if fields.needs is not None and not columns[name].gives(fields.needs):
         raise RecipeError(
-            f"{where} needs a column of kind {fields.needs}, and {name!r} gives {columns[name]} only; "
+            f"{where}: needs a column of kind {fields.needs}, and {name!r} gives {columns[name]} only; "
             "add a scorer, for instance scorers: [{vectors: {}}]"
         )
     if getattr(fields, "reference", None) == "pair" and recipe.per != "pair":
-        raise RecipeError(f"{where}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean")
-
+        raise RecipeError(
+            f"{where}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean"
+        )

@@ -1,6 +1,7 @@
 """Bounds on a score: a fixed one, and margins below the reference positive (NV-Retriever, Moreira et al., 2024).
 
-A score exactly at the bound is rejected, so that with a margin of 0 the copy of a positive under another id does not pass.
+A score exactly at the bound is rejected, so that with a margin of 0 the copy of a positive under another id does not
+pass.
 """
 
 from __future__ import annotations

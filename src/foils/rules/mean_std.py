@@ -1,7 +1,8 @@
 """A bound from the unit's own candidates: mean + λ·std (ATSS, Zhang et al., 2020).
 
-Affine-equivariant: s → a·s + b (a > 0) changes no verdict, so it is immune to a scorer's offset and scale per anchor. With all
-scores equal the deviation is 0 and nothing is rejected; fewer than two scores have no deviation and nothing is rejected.
+Affine-equivariant: s → a·s + b (a > 0) changes no verdict, so it is immune to a scorer's offset and scale per anchor.
+With all scores equal the deviation is 0 and nothing is rejected; fewer than two scores have no deviation and nothing is
+rejected.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class MeanStd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scores = candidates.score_column(self.column).values
         xp = _array.namespace(scores)
         scores = xp.astype(scores, xp.float64)
-        scored = ~xp.isnan(scores)
+        scored = candidates.valid & ~xp.isnan(scores)
+        # Measured from the highest, equal scores are 0 exactly, and so is their deviation.
+        scores = scores - _array.masked_quantile(scores, scored, 1.0)[:, None]
         zero = xp.zeros_like(scores)
         count = _array.row_sum(xp.astype(scored, xp.float64))
         safe = xp.where(count > 1, count, xp.full_like(count, 2.0))

@@ -16,8 +16,8 @@ def gumbel_top_k(weights: Array, noise: Array | None, m: int) -> tuple[Array, Ar
 
     Returns:
         int64[A, m] positions, largest first, ties by position, −1 where a row has no more;
-        float32[A, m] log(1 − exp(−exp(φ − κ))) with κ the (m + 1)-th largest key (−∞ if there is none, so that all that could
-        be drawn was); NaN without noise.
+        float32[A, m] log(1 − exp(−exp(φ − κ))) with κ the (m + 1)-th largest key (−∞ if there is none, so that all that
+        could be drawn was); NaN without noise.
     """
     xp = _array.namespace(weights)
     barred = xp.isinf(weights) & (weights < 0)

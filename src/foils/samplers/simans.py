@@ -1,6 +1,6 @@
 """Ambiguous negatives, scored about as high as the positive (SimANS, Zhou et al., 2022).
 
-Gaussian kernel φ = −a·(s − s⁺ − b)²; Laplace kernel φ = −a·|s − s⁺ − b| (the code's choice for MS MARCO passages, a = 3).
+Gaussian kernel φ = −a·(s − s⁺ − b)²; Laplace kernel φ = −a·|s − s⁺ − b| (the code's for MS MARCO passages, a = 3).
 The paper's a of 0.5 to 1 is for raw inner products; a cosine spreads over tenths, so a must grow as 1/spread².
 The code draws in rounds and cuts; this draws without replacement by Gumbel top-k, which favours no id.
 """
@@ -22,7 +22,7 @@ class SimANS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[Kind | None] = Kind.SCORE
     random: ClassVar[bool] = True
-    a: Annotated[float, msgspec.Meta(ge=0)] = 100.0
+    a: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 100.0
     """Sharpness, in 1/score² (gaussian) or 1/score (laplace); 0 = uniform."""
     b: float = 0.0
     """Where the peak lies above s⁺, in the units of the column (the paper's sign)."""

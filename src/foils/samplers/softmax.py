@@ -17,9 +17,9 @@ class Softmax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[Kind | None] = Kind.SCORE
     random: ClassVar[bool] = True
-    temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.05
+    temperature: Annotated[float, msgspec.Meta(ge=1e-12)] = 0.05
     """τ, in the units of the column; → 0 is top-k, → ∞ uniform."""
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Leave out the first ranks of the source."""
     column: str | None = None
     """Score column; default: the one added last."""
@@ -28,4 +28,5 @@ class Softmax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Give s / τ."""
         xp = _array.namespace(candidates.items)
         scores = xp.astype(candidates.score_column(self.column).values, xp.float64)
-        return barred_outside(candidates, keep & ~xp.isnan(scores), scores / self.temperature, self.skip_ranks, None)
+        weights = scores / self.temperature
+        return barred_outside(candidates, keep & ~xp.isnan(scores), weights, self.skip_ranks, None)

@@ -17,12 +17,12 @@ class TopK(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[Kind | None] = None
     random: ClassVar[bool] = False
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Leave out the first ranks of the source, whatever the rules say of them (NV-Retriever's top-k shifted by N)."""
-    skip_survivors: Annotated[int, msgspec.Meta(ge=0)] = 0
+    skip_survivors: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Leave out the best of what the rules kept."""
     column: str | None = None
-    """Score column; default: the one added last, or the source's order where there is none."""
+    """Score column, or ``rank``; default: the one added last, or the source's order where there is none."""
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give the scores themselves."""

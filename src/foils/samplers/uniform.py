@@ -19,9 +19,9 @@ class UniformWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: ClassVar[Kind | None] = None
     random: ClassVar[bool] = True
     column: ClassVar[None] = None
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Leave out the first ranks of the source."""
-    max_rank: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_rank: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """Last rank of the window; default: all candidates."""
 
     def __post_init__(self) -> None:

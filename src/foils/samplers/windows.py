@@ -8,16 +8,14 @@ from foils.candidates import Candidates
 
 
 def scores_or_ranks(candidates: Candidates, name: str | None) -> Array:
-    """Give float64[A, K]: the named score column, the one added last, or minus the rank where there are no scores."""
+    """Give float64[A, K]: the named column, the scores added last, or minus the rank where there are none."""
     xp = _array.namespace(candidates.items)
-    if name is None and not candidates.scored():
+    if name == "rank" or (name is None and not candidates.scored()):
         return -xp.astype(candidates.columns["rank"].values, xp.float64)
     return xp.astype(candidates.score_column(name).values, xp.float64)
 
 
-def barred_outside(
-    candidates: Candidates, keep: Array, weights: Array, skip_ranks: int, max_rank: int | None
-) -> Array:
+def barred_outside(candidates: Candidates, keep: Array, weights: Array, skip_ranks: int, max_rank: int | None) -> Array:
     """Set the weight to −∞ where a candidate is not kept or its rank is outside (skip_ranks, max_rank]."""
     xp = _array.namespace(weights)
     rank = candidates.columns["rank"].values

@@ -1,7 +1,8 @@
 """Scorers: what a model, a person or an LLM says about pairs.
 
-A scorer is a frozen struct of fields. Opened with the data of a run, it scores any (anchor row, item row) pairs; its column is
-named after it, and NaN means *not scored* (rules reject such a candidate as ``unscored`` unless they say ``unscored: keep``).
+A scorer is a frozen struct of fields. Opened with the data of a run, it scores any (anchor row, item row) pairs; its
+column is named after it, and NaN means *not scored* (rules reject such a candidate as ``unscored`` unless they say
+``unscored: keep``).
 
 ``vectors``   the similarity of an encoder's vectors, any encoder's
 """

@@ -1,8 +1,8 @@
 """Search: vectors read by blocks, and the exact index.
 
-The Selection promise lives here. Fast products only *screen*, with slack above their rounding error; what survives is rescored by
-one kernel (products exact in float64, summed in a fixed order, rounded once to float32) and ordered by (−score, item row).
-So ids, order and scores do not depend on blocks, threads, memory or the BLAS in use.
+The Selection promise lives here. Fast products only *screen*, with slack above their rounding error; what survives is
+rescored by one kernel (products exact in float64, summed in a fixed order, rounded once to float32) and ordered by
+(−score, item row). So ids, order and scores do not depend on blocks, threads, memory or the BLAS in use.
 """
 
 from foils.search.exact import Blocks, ExactIndex, pair_scores

@@ -1,9 +1,10 @@
 """Exact top-k by a screened product.
 
 For a block of anchors and a block of items, ``S = Q Cᵀ`` in float32 by whatever BLAS is there. Its error is at most
-``γ_d |q||c|`` with ``γ_d ≈ d·2⁻²⁴``, whatever the order of summation (Higham 2002, §3.1). An item can only be among the best k if
-``S ≥ t − slack``, where t is the k-th best canonical score so far (or ``S ≥ t' − 2·slack`` with t' the block's own k-th best).
-Survivors are rescored by the canonical kernel, and merged by (−score, item row). Exclusions are applied before the cut.
+``γ_d |q||c|`` with ``γ_d ≈ d·2⁻²⁴``, whatever the order of summation (Higham 2002, §3.1). An item can only be among
+the best k if ``S ≥ t − slack``, where t is the k-th best canonical score so far (or ``S ≥ t' − 2·slack`` with t' the
+block's own k-th best). Survivors are rescored by the canonical kernel, and merged by (−score, item row). Exclusions are
+applied before the cut.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from foils import _array
 from foils.positives import Int64, Relation
 from foils.search.vectors import Float32, Vectors
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-CELL_BYTES = 32
-"""Bytes that one cell of an anchors × items block may need: score, masks, and its coordinates if it survives."""
+LOWEST = -1e37
+"""Below every score: vectors are no longer than 1e18. Excluded cells hold −inf, which is lower still."""
+CELL_BYTES = 80
+"""Bytes that one cell of an anchors × items block may need: score and masks; coordinates, rescored and merged, if it
+survives. Measured with all scores equal, when every cell does."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,7 @@ class ExactIndex:
     items: Vectors
     mineable: npt.NDArray[np.bool_]
 
-    def search(
-        self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks
-    ) -> tuple[Int64, Float32]:
+    def search(self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks) -> tuple[Int64, Float32]:
         """Find the k best items of every anchor.
 
         Args:
@@ -92,7 +93,8 @@ class ExactIndex:
         # Four more units than γ_d: the rounding of the canonical score and of the bound itself.
         dim = self.items.dim
         lengths = np.sqrt(np.einsum("ad,ad->a", anchors, anchors, dtype=np.float64))
-        return 1.01 * (dim + 4) * 2.0**-24 * lengths * self.items.longest + dim * 2.0**-126
+        slack: npt.NDArray[np.float64] = 1.01 * (dim + 4) * 2.0**-24 * lengths * self.items.longest + dim * 2.0**-126
+        return slack
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +142,7 @@ def _survivors(
 
 def _float32_below(bound: npt.NDArray[np.float64]) -> Float32:
     """Round down to float32, and stay above the −inf that marks excluded cells."""
-    finite = np.maximum(bound, -FLOAT32_MAX)
-    return np.nextafter(finite.astype(np.float32), np.float32(-np.inf)).clip(-FLOAT32_MAX)
+    return np.nextafter(np.maximum(bound, LOWEST).astype(np.float32), np.float32(-np.inf))
 
 
 def _rescore(anchors: Float32, items: Float32, rows: Int64, columns: Int64, chunk: int) -> Float32:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foils import _array
 from foils.errors import InputError, did_you_mean
 from foils.positives import Int64, Positives, Relation, Units
 from foils.search.exact import Blocks, pair_scores
@@ -32,7 +33,7 @@ class VectorPair:
 
     def pair_scores(self, rows: Int64, columns: Int64) -> Float32:
         """Score pairs of anchor and item rows: float32[P]; NaN for −1 and for items with empty text."""
-        scored = np.where((columns >= 0) & self.mineable[columns], columns, -1)
+        scored = np.where(_array.take_valid(self.mineable, columns, fill=False), columns, -1)
         return pair_scores(self.anchors, self.items, rows, scored, self.pairs_at_once)
 
 
@@ -67,7 +68,8 @@ class Inputs:
         if name not in self.matrices:
             given = did_you_mean(name, self.matrices) if self.matrices else "none were given"
             raise InputError(
-                f"this recipe needs the vectors {name!r}: {given}; give --model, or --query-vectors and --corpus-vectors"
+                f"this recipe needs the vectors {name!r}: {given}; "
+                "give --model, or --query-vectors and --corpus-vectors"
             )
         anchors, items = self.matrices[name]
         if anchors.shape[1] != items.shape[1]:

@@ -46,7 +46,8 @@ def open_matrix(source: str | Path | Matrix, *, what: str, rows: int, of: str) -
         try:
             matrix = np.load(source, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{name}: cannot be read as an .npy array: {error}; write it with numpy.save") from error
+            problem = f"{name}: cannot be read as an .npy array: {error}; write it with numpy.save"
+            raise DataError(problem) from error
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind != "f" or matrix.dtype.itemsize not in (2, 4, 8):
         found = getattr(matrix, "dtype", type(matrix).__name__)
         raise DataError(f"{name}: expected float16, float32 or float64, found {found}; convert with .astype('float32')")
@@ -91,7 +92,7 @@ class Vectors:
         """Length of the longest vector as read (1 under cosine)."""
         if self.similarity == "cosine":
             return 1.0
-        return max((float(norms.max(initial=0.0)) for _, norms in self._norms()), default=0.0)
+        return max((float(norms.max()) for _, norms in self._norms()), default=0.0)
 
     def check(self, *, ignored: npt.NDArray[np.bool_] | None = None) -> None:
         """Look at every value before work starts.
@@ -100,7 +101,7 @@ class Vectors:
             ignored: bool[N], rows that are never used (empty texts); they may be zero.
 
         Raises:
-            DataError: NaN, infinity, a length above 1e18, or a zero row under cosine.
+            DataError: NaN, infinity, a length above 1e18, or a row that is zero in float32 under cosine.
         """
         for start, norms in self._norms():
             bad = ~np.isfinite(norms) | (norms > NORM_LIMIT)
@@ -117,15 +118,20 @@ class Vectors:
                 f"{self.what}: row {row} is a zero vector, which has no cosine; give it a vector, or use "
                 "--set source.dense.similarity=dot"
             )
-        kind = "NaN" if np.isnan(norm) else "infinity" if np.isinf(norm) else f"a length of {norm:.3g} (limit {NORM_LIMIT:.0e})"
+        if np.isfinite(norm):
+            return (
+                f"{self.what}: row {row} has a length of {norm:.3g}; the limit is {NORM_LIMIT:.0e}; scale all vectors"
+            )
+        kind = "NaN" if np.isnan(norm) else "infinity, or a number beyond float32"
         return f"{self.what}: row {row} holds {kind}; expected finite numbers; encode it again"
 
     def _norms(self) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
         step = max(1, READ_BYTES // (8 * self.dim))
         for start in range(0, len(self), step):
-            block = np.asarray(self.matrix[start : start + step], dtype=np.float64)
             with np.errstate(invalid="ignore", over="ignore"):
-                yield start, np.sqrt(np.einsum("nd,nd->n", block, block))
+                block = np.asarray(self.matrix[start : start + step], dtype=np.float32)  # as it will be read
+                norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float64))
+            yield start, norms
 
     @cached_property
     def digest(self) -> str:

@@ -5,7 +5,7 @@ A source is a frozen struct of fields (so that a recipe can hold it). Opened wit
 
 ``dense``       the nearest items by an encoder's vectors, searched exactly
 ``uniform``     items drawn uniformly, without replacement:        P(j) = 1 / (n − deg)
-``popularity``  items drawn by popularity, without replacement:    P(j) ∝ f_j^α, f_j = number of anchors that j is a positive of
+``popularity``  items drawn by popularity, without replacement:    P(j) ∝ f_j^α, f_j = anchors that j is a positive of
 ``provided``    the pairs judged non-relevant: trusted, exempt from rules
 
 The depth of a search can double for units that come out short, up to ``max_depth``; random sources draw once.

@@ -20,9 +20,9 @@ DEEPER = 10
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nearest items by an encoder's vectors, searched exactly."""
 
-    k: Annotated[int, msgspec.Meta(ge=1)] = 100
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     """Candidates per unit, after known positives are left out."""
-    max_depth: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_depth: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """How deep a short unit is searched; default 10 × k; = k switches deepening off."""
     similarity: Similarity = "cosine"
     """``cosine`` or ``dot``."""

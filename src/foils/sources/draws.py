@@ -3,9 +3,10 @@
 Uniform, by *skip-rank*: with a row's excluded items a_0 < a_1 < …, draw r from {0 … n − deg − 1} and answer
 r + #{j : a_j − j ≤ r}. No rejection of excluded items, so a row with 99 % of the items excluded costs nothing more.
 
-Weighted, by *alias table* (Vose, 1991) with redraw: excluded and repeated items are drawn again, which is sampling from
-P(j) ∝ w_j among what is left, one after another (Plackett–Luce). Rows in which too little of the weight may be drawn use
-Gumbel keys over all items instead: the same law, at the cost of n per row. Which way a row goes depends on the weights alone.
+Weighted, by *alias table* (Vose, 1991) with redraw: excluded and repeated items are drawn again, which is sampling
+from P(j) ∝ w_j among what is left, one after another (Plackett–Luce). Rows in which too little of the weight may be
+drawn use Gumbel keys over all items instead: the same law, at the cost of n per row. Which way a row goes depends on
+its weights and on k alone.
 
 The noise of draw number c is hash(key, unit, c), so a row's draws do not depend on the other rows.
 """
@@ -29,7 +30,7 @@ SMALL = 4
 """A row with at most this many times k items to draw from gets a random key for each of them."""
 ENOUGH_WEIGHT = 0.25
 """A row is drawn by rejection if at least this share of all weight remains even after its k heaviest draws."""
-DENSE_CELLS = 1 << 22
+DENSE_CELLS = 1 << 20
 """Gumbel keys held at once."""
 
 
@@ -103,48 +104,42 @@ class AliasTable:
     """Constant-time draws from P(j) ∝ w_j.
 
     Attributes:
-        weights: float64[n], not negative.
-        accept: float64[n], the chance that cell i answers i itself.
-        alias: int64[n], what it answers otherwise.
+        weights: float64[n], by item row, not negative.
+        items: int64[c], the item of each cell: those with a weight above 0.
+        accept: float64[c], the chance that a cell answers its own item.
+        alias: int64[c], the item it answers otherwise.
     """
 
     weights: Float64
+    items: Int64
     accept: Float64
     alias: Int64
 
     @classmethod
     def build(cls, weights: Float64) -> AliasTable:
         """Build the table in O(n) (Vose, 1991)."""
-        n, total = len(weights), weights.sum()
-        accept, alias = np.ones(n), np.arange(n)
-        if total == 0:
-            return cls(weights, accept, alias)
-        share = weights * (n / total)
-        small, large = list(np.flatnonzero(share < 1)), list(np.flatnonzero(share >= 1))
+        items = np.flatnonzero(weights)
+        share = weights[items] / weights.sum() * len(items)
+        accept, alias = np.ones(len(items)), np.arange(len(items))
+        small, large = np.flatnonzero(share < 1).tolist(), np.flatnonzero(share >= 1).tolist()
         while small and large:
             low, high = small.pop(), large[-1]
             accept[low], alias[low] = share[low], high
             share[high] -= 1 - share[low]
             if share[high] < 1:
                 small.append(large.pop())
-        # What is left is 1 up to rounding; a cell of weight 0 must never answer itself.
-        heaviest = int(np.argmax(weights))
-        for cell in small:
-            accept[cell], alias[cell] = (1.0, cell) if weights[cell] > 0 else (0.0, heaviest)
-        return cls(weights, accept, alias)
+        return cls(weights, items, accept, items[alias])  # what is left over is 1 up to rounding
 
     def draw(self, key: Key, units: Int64, counters: Int64) -> Int64:
         """Draw one item per (unit, counter), with replacement: int64 of their broadcast shape."""
-        scaled = _array.counter_uniform(key, units, 2 * counters) * len(self.weights)
+        scaled = _array.counter_uniform(key, units, 2 * counters) * len(self.items)
         cell = scaled.astype(np.int64)
         noise = _array.counter_uniform(key, units, 2 * counters + 1)
-        answer: Int64 = np.where(noise < self.accept[cell], cell, self.alias[cell])
+        answer: Int64 = np.where(noise < self.accept[cell], self.items[cell], self.alias[cell])
         return answer
 
 
-def weighted_distinct(
-    key: Key, units: Int64, excluded: Relation, table: AliasTable, k: int
-) -> tuple[Int64, Float32]:
+def weighted_distinct(key: Key, units: Int64, excluded: Relation, table: AliasTable, k: int) -> tuple[Int64, Float32]:
     """Draw k distinct items per row one after another, each by P(j) ∝ w_j among what is left.
 
     Returns:
@@ -194,8 +189,9 @@ def _first_distinct(draw: Callable[[Int64, int], Int64], rows: Int64, k: int) ->
 def _race(key: Key, units: Int64, weights: Float64, total: Float64) -> Float32:
     """Give log inclusion probabilities of draws made one after another, weights in the order drawn.
 
-    Successive sampling is an exponential race: item j arrives at an Exp(w_j) time. Given the order of arrival the waiting times
-    are independent, Exp(weight that has not arrived), so the time t of arrival k + 1 can be drawn afterwards; e^−κ = t.
+    Successive sampling is an exponential race: item j arrives at an Exp(w_j) time. Given the order of arrival the
+    waiting times are independent, Exp(weight that has not arrived), so the time t of arrival k + 1 can be drawn
+    afterwards; e^−κ = t.
     """
     gone = np.cumsum(np.concatenate([np.zeros((len(units), 1)), weights], axis=1), axis=1)
     noise = _array.counter_uniform(key._replace(stage=key.stage + ".race"), units[:, None], np.arange(gone.shape[1]))
@@ -204,9 +200,7 @@ def _race(key: Key, units: Int64, weights: Float64, total: Float64) -> Float32:
     return chance
 
 
-def _dense_keys(
-    key: Key, units: Int64, excluded: Relation, weights: Float64, k: int
-) -> tuple[Int64, Float32]:
+def _dense_keys(key: Key, units: Int64, excluded: Relation, weights: Float64, k: int) -> tuple[Int64, Float32]:
     """Draw by Gumbel keys over all items; for rows in which little of the weight may be drawn."""
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
@@ -215,13 +209,12 @@ def _dense_keys(
     keys[excluded.coordinates()] = -np.inf
     best = _array.top_k(keys, min(k + 1, keys.shape[1]))
     found = np.take_along_axis(keys, best, axis=1)
-    threshold = found[:, k] if found.shape[1] > k else np.full(len(units), -np.inf)
-    best, found = best[:, :k], found[:, :k]
-    with np.errstate(over="ignore", divide="ignore"):
-        log_q = np.log(-np.expm1(-np.exp(log_weights[best] - threshold[:, None])))
-    present = found > -np.inf
-    items_drawn = np.full((len(units), k), -1, np.int64)
+    threshold = found[:, k:] if found.shape[1] > k else np.full((len(units), 1), -np.inf)
+    best = np.where(found > -np.inf, best, -1)[:, :k]
+    excess = _array.take_valid(log_weights, best, np.nan) - threshold
+    with np.errstate(over="ignore"):  # far above κ, or without one, the chance is 1
+        log_q = np.log(-np.expm1(-np.exp(excess)))
+    drawn = np.full((len(units), k), -1, np.int64)
     law = np.full((len(units), k), np.nan, np.float32)
-    items_drawn[:, : best.shape[1]] = np.where(present, best, -1)
-    law[:, : best.shape[1]] = np.where(present, log_q, np.nan)
-    return items_drawn, law
+    drawn[:, : best.shape[1]], law[:, : best.shape[1]] = best, log_q
+    return drawn, law

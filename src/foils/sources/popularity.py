@@ -1,7 +1,7 @@
 """Items drawn by popularity without replacement: P(j) ∝ f_j^α (Mikolov et al., 2013, with α = 0.75).
 
-f_j is the number of anchors that have item j as a given positive in the named split. An item that is nobody's positive has
-weight 0 (for α > 0) and is never drawn.
+f_j is the number of anchors that have item j as a given positive in the named split. An item that is nobody's positive
+has weight 0 (for α > 0) and is never drawn.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     alpha: Annotated[float, msgspec.Meta(ge=0, le=4)] = 0.75
     """Exponent of the popularity; 0 = uniform over all items."""
-    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """Candidates per unit; default: as many as negatives are asked for."""
 
     def columns(self) -> Mapping[str, Kind]:

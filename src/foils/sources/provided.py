@@ -17,7 +17,7 @@ from foils.search import Inputs
 class Provided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pairs judged non-relevant, by item row; trusted, exempt from rules."""
 
-    k: Annotated[int, msgspec.Meta(ge=1)] = 100
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     """Candidates per unit at most."""
 
     def columns(self) -> Mapping[str, Kind]:

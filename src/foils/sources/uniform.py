@@ -1,4 +1,4 @@
-"""Items drawn uniformly without replacement, known positives excluded exactly (skip-rank, no rejection of positives)."""
+"""Items drawn uniformly without replacement, known positives excluded exactly (skip-rank, nothing is rejected)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from foils.sources.draws import Pool, uniform_distinct
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Items drawn uniformly, without replacement."""
 
-    k: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """Candidates per unit; default: as many as negatives are asked for."""
 
     def columns(self) -> Mapping[str, Kind]:
