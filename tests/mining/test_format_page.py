@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from mining_problem import problem
 
@@ -28,8 +29,6 @@ def names(cell: str) -> list[str]:
 
 @pytest.mark.parametrize("table", ["negatives", "candidates", "items"])
 def test_columns_and_types_are_those_of_the_page(tmp_path, table):
-    import pyarrow.parquet as pq
-
     problem().mine(DEEP, tmp_path / "out")
     schema = pq.read_schema(tmp_path / "out" / f"{table}.parquet")
     there = [[name, str(type).replace("element: ", "")] for name, type in zip(schema.names, schema.types, strict=True)]

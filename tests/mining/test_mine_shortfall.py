@@ -89,6 +89,25 @@ def test_a_source_with_exactly_as_many_as_asked_is_asked_once_more(recipe_file):
     assert mined.stats["units_by_searched_depth"] == {"10": 1}
 
 
+@pytest.mark.parametrize(
+    ("source", "sampler", "room"),
+    [
+        ("dense: {k: 3, max_depth: 7}", "top_k: {}", 7),
+        ("dense: {k: 3, max_depth: 20}", "top_k: {skip_ranks: 14, skip_survivors: 1}", 5),
+        ("dense: {k: 100}", "uniform: {skip_ranks: 2, max_rank: 8}", 6),
+        ("uniform: {k: 9}", "uniform: {skip_ranks: 30}", 0),
+    ],
+)
+def test_a_window_that_can_never_suffice_is_told(recipe_file, source, sampler, room):
+    recipe = recipe_file(f"source: {{{source}}}\nsampler: {{{sampler}}}")
+    told = problem().mine(recipe, negatives=8)
+    assert told.stats["short_units"] == told.stats["units"]
+    assert f"leave at most {room} candidates of a unit, and 8 negatives are asked for" in told.summary()
+    assert max(len(row) for row in told.negatives["negative_ids"].to_pylist()) <= room
+    if room:
+        assert problem().mine(recipe, negatives=room).stats["warnings"] == []
+
+
 # --- relaxing
 
 

@@ -194,6 +194,29 @@ def test_a_recipe_without_vectors_is_opened_without(tmp_path):
     assert contents(opened.deepen().negatives) == contents(opened.negatives)
 
 
+@pytest.mark.parametrize("file", ["negatives.parquet", "candidates.parquet", "items.parquet", "stats.json"])
+@pytest.mark.parametrize("kind", ["gone", "cut"])
+def test_a_damaged_file_is_named_with_a_mend(tmp_path, file, kind):
+    problem().mine(DEEP, tmp_path / "out")
+    path = tmp_path / "out" / file
+    content = path.read_bytes()
+    path.unlink()
+    if kind == "cut":
+        path.write_bytes(content[:99])
+    if (file, kind) == ("candidates.parquet", "gone"):
+        match = "candidates were not stored"
+    else:
+        match = f"{path} cannot be read: .*; run the command that made it again"
+
+    def use() -> None:
+        mined = Mined.open(tmp_path / "out")
+        mined.to("triplet", columns="id")
+        mined.explain("1")
+
+    with pytest.raises(InputError, match=match):
+        use()
+
+
 @pytest.mark.parametrize("kind", ["nothing", "empty", "foreign", "begun"])
 def test_only_a_finished_result_is_opened(tmp_path, kind):
     out = tmp_path / "out"

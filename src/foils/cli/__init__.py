@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError
 
 import foils
 from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, complain
@@ -17,38 +18,60 @@ from foils.cli.recipes import recipes
 from foils.cli.train import train
 from foils.errors import InputError
 
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "mine": mine,
+    "train": train,
+    "eval": evaluate,
+    "recipes": recipes,
+}
+RESUMED = "what was finished is kept; run the same command again, without --fresh, to go on where it stopped"
+INTERRUPTED = {"mine": RESUMED, "demo": "no report was written", "train": "no model was written"}
+EXPECTED: dict[object, str] = {int: "a whole number", float: "a number"}
+
+
+def examples(command: Callable[..., None]) -> str:
+    """Give the examples of a command's docstring, which end it."""
+    return "Examples:\n" + (inspect.getdoc(command) or "").partition("Examples:\n")[2]
+
+
 app = App(
     name="foils",
     help="Mine hard negatives that are checked, train with them, and know how sure you are.",
+    help_epilogue="foils COMMAND --help shows the options of a command, with examples.",
     version=foils.__version__,
     version_flags=["--version"],
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
 )
-COMMANDS = {"demo": demo, "mine": mine, "train": train, "eval": evaluate, "recipes": recipes}
-for name, command in COMMANDS.items():
-    app.command(command, name=name)
+for place, (name, command) in enumerate(COMMANDS.items()):
+    app.command(command, name=name, help_epilogue=examples(command), sort_key=place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    asked = words[0] if words and words[0] in COMMANDS else ""
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        asked = f"{words[0]} " if words and words[0] in COMMANDS else ""
-        complain(f"{error}\nsee: foils {asked}--help")
+        complain(f"{_usage(error)}\nsee: foils {asked}{' ' * bool(asked)}--help")
         return EXIT_BAD_INPUT
     except InputError as error:
         complain(str(error))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        complain("interrupted; run the same command again to go on where it stopped")
+        told = INTERRUPTED.get(asked)
+        complain(f"interrupted; {told}" if told else "interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; nobody is left to tell
-        return 0
     except Exception:
-        complain(f"this is a fault of foils, please report it with what follows\n{traceback.format_exc()}")
+        complain(f"this is a fault of foils; please report it, with what follows\n{traceback.format_exc()}")
         return EXIT_FAULT
     return 0
+
+
+def _usage(error: CycloptsError) -> str:
+    """Say what is wrong with the arguments in a user's words."""
+    if isinstance(error, CoercionError) and error.token is not None and error.target_type in EXPECTED:
+        return f"{error.token.keyword} {error.token.value}: expected {EXPECTED[error.target_type]}"
+    return str(error)

@@ -1,16 +1,24 @@
-"""What the commands say: results to standard output, progress and complaints to standard error."""
+"""What the commands say: results to standard output; progress, remarks and complaints to standard error.
+
+Whatever is said may hold text from the data, so control characters are escaped, and nothing is read as markup.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from foils.errors import InputError
+from foils.mining.explain import printable
 
 EXIT_FAULT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -22,32 +30,40 @@ Report = Callable[[int, int], None]
 
 
 def say(text: str) -> None:
-    """Print a result, without markup."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+    """Print a result."""
+    _result(_escaped(text))
 
 
 def say_json(data: Any) -> None:
-    """Print a result as JSON."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(data, order="sorted"), indent=2).decode() + "\n")
+    """Print a result as JSON, in ASCII: it can neither steer a terminal nor fail in any encoding."""
+    _result(json.dumps(msgspec.to_builtins(data), indent=2, sort_keys=True, allow_nan=False))
+
+
+def show(content: RenderableType) -> None:
+    """Print a result that is laid out and escaped already."""
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(content, end="")
+    _result(captured.get())
 
 
 def note(text: str) -> None:
-    """Print a remark to standard error, without markup."""
-    _errors().print(text, markup=False)
+    """Print a remark; that nobody can read it stops no work."""
+    with suppress(OSError):
+        _write(sys.stderr, _escaped(text))
 
 
 def complain(text: str) -> None:
-    """Print an error to standard error, without markup; control characters are escaped."""
-    shown = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-    _errors().print(f"error: {shown}", markup=False)
+    """Print an error."""
+    note(f"error: {text}")
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Report]:
     """Show the progress of one stage: a bar on a terminal, now and then a line in a log."""
-    if _errors().is_terminal:
+    if _on_terminal():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=_errors(), transient=True) as bar:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
@@ -57,9 +73,9 @@ def progress(what: str) -> Iterator[Report]:
 @contextmanager
 def progress_of_stages() -> Iterator[Callable[[str, int, int], None]]:
     """Show the progress of work in named stages: called with (what is being done, steps done, steps in all)."""
-    if _errors().is_terminal:
+    if _on_terminal():
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        with Progress(*columns, console=_errors(), transient=True) as bar:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=None)
             yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
     else:
@@ -83,5 +99,32 @@ def _lines(what: str) -> Report:
     return report
 
 
-def _errors() -> Console:
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _escaped(text: str) -> str:
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _result(text: str) -> None:
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        pass  # whoever reads has seen enough, as `head` does
+    except OSError as error:
+        raise InputError(f"the result cannot be written to standard output: {error.strerror}") from error
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write a line at once; None = the stream was closed before we were started."""
+    if stream is None:
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except OSError:
+        # What is left in the stream's buffer would fail once more when Python ends, and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

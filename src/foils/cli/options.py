@@ -7,45 +7,72 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from foils.cli.console import note, progress
 from foils.collection import Collection
-from foils.encoders import encode_all, open_encoder
+from foils.encoders import Encoder, encode_all
 from foils.errors import InputError
 from foils.search.vectors import Float32
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(i?)B?\s*", flags=re.ASCII | re.IGNORECASE)
 
 Data = Annotated[Path, Parameter(help="BEIR folder or .zip: corpus.jsonl, queries.jsonl (plain or .gz), qrels/*.tsv.")]
-Out = Annotated[Path, Parameter(help="Folder for the result.")]
-Split = Annotated[str, Parameter(help="Whose judgements to use.")]
-Seed = Annotated[int, Parameter(help="Of the noise; equal seeds give equal results.")]
-Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print the result as JSON.")]
-Fresh = Annotated[bool, Parameter(negative=(), help="Discard what an earlier run of foils left in --out.")]
+Model = Annotated[str, Parameter(help="Folder of a static encoder, or minilm.")]
+Split = Annotated[str, Parameter(help="Whose judgements to use: the name of a file in qrels.")]
+Seed = Annotated[
+    int, Parameter(help="Of all random choices; equal seeds give equal results.", validator=Number(gte=0, lt=2**63))
+]
+Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print the result as JSON.")]
 
 
 def memory_bytes(text: str) -> int:
-    """Read a size such as 2GB, 500MB or 800000000.
+    """Read a size such as 2GB, 1.5GiB or 800000000.
 
     >>> memory_bytes("2GB")
     2000000000
+
+    Raises:
+        InputError: it is no size.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, flags=re.IGNORECASE)
+    found = SIZE.fullmatch(text)
     if found is None:
         raise InputError(f"--memory {text}: expected a size such as 2GB or 500MB")
-    return int(float(found[1]) * UNITS[found[2].upper()])
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
 
 
 def read(data: Path) -> Collection:
     """Read the collection, and say what it holds."""
     collection = Collection.from_beir(data)
-    note(f"{data}: {len(collection.anchors):,} queries, {len(collection.items):,} items, splits {', '.join(collection.splits)}")
+    splits = ", ".join(collection.splits)
+    note(f"{data}: {len(collection.anchors):,} queries, {len(collection.items):,} items; splits: {splits}")
     return collection
 
 
-def encode(model: str, collection: Collection) -> tuple[Float32, Float32]:
+def require_positives(collection: Collection, split: str, *, least: int = 1, why: str = "") -> None:
+    """Check, before long work, that queries of the split have positives.
+
+    Args:
+        collection: the data.
+        split: name of the split.
+        least: how many queries with a positive are needed.
+        why: what they are needed for.
+
+    Raises:
+        InputError: there is no such split, or too few of its queries have a positive.
+    """
+    judged = collection.judgements.select((split,))
+    found = len(set(judged.anchors[judged.grades > 0].tolist()))
+    if found < least:
+        raise InputError(
+            f"{found} queries of the split {split!r} have a positive{why}; choose another --split "
+            f"(there are: {', '.join(collection.splits)}), or add judgements with a grade above 0"
+        )
+
+
+def encode(encoder: Encoder, collection: Collection) -> tuple[Float32, Float32]:
     """Encode queries and corpus by a model, with progress."""
-    encoder = open_encoder(model)
     with progress("encoding the queries") as report:
         anchors = encode_all(encoder, collection.anchors.full_texts(), report)
     with progress("encoding the corpus") as report:

@@ -48,9 +48,7 @@ DENIED = BLOCKED | {
     "PIL.report",  # prints a report
 }
 # What reading documentation does not need. It gets a PermissionError, which users of a network are ready for.
-FORBIDDEN_EVENTS = frozenset(
-    {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "webbrowser.open"}
-)
+FORBIDDEN_EVENTS = frozenset({"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "webbrowser.open"})
 
 
 def main(request: dict[str, Any], output: TextIO) -> None:

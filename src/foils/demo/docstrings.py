@@ -59,8 +59,7 @@ MAX_CRASHES = 3  # modules that may end the reading process before we give up
 
 # Python's settings that say where modules are. No other is passed on: PYTHONOPTIMIZE strips docstrings.
 KEPT_SETTINGS = frozenset(
-    f"PYTHON{name}"
-    for name in ("PATH", "HOME", "USERBASE", "NOUSERSITE", "DONTWRITEBYTECODE", "PYCACHEPREFIX")
+    f"PYTHON{name}" for name in ("PATH", "HOME", "USERBASE", "NOUSERSITE", "DONTWRITEBYTECODE", "PYCACHEPREFIX")
 )
 # "name(arguments)" or "name(arguments) -> result" on one or more lines of one paragraph, or "name(arguments)"
 # and "--" as C code writes it. The possessive quantifiers (*+) keep the time linear.
@@ -216,9 +215,7 @@ def _read(packages: Sequence[str], modules: Sequence[str] | None) -> _Reading:
 def _run_collect(request: str) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("_collect.py")
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("PYTHON") or name in KEPT_SETTINGS
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON") or name in KEPT_SETTINGS
     }
     # The seed because some docstrings are composed on import and list what is in a set.
     environment |= {"PYTHONHASHSEED": "0", "MPLBACKEND": "Agg", "HF_HUB_OFFLINE": "1"}
@@ -294,9 +291,7 @@ def _subsample(by_anchor: Mapping[str, list[_Docstring]], max_anchors: int | Non
     return [by_anchor[anchor] for anchor in by_hash[:max_anchors]]
 
 
-def _assemble(
-    by_anchor: list[list[_Docstring]], versions: dict[str, str], skipped: Counter[str]
-) -> DocstringCorpus:
+def _assemble(by_anchor: list[list[_Docstring]], versions: dict[str, str], skipped: Counter[str]) -> DocstringCorpus:
     """Number items, bodies and anchors in the order of the names."""
     carried: dict[str, tuple[int, _Docstring]] = {}
     for group, docstrings in enumerate(by_anchor):

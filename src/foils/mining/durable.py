@@ -86,5 +86,5 @@ def explained(folder: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         mend = "free some space" if full else "make the folder writable, or choose another"
         raise FolderError(
-            f"{folder}: {reason}; {mend}, and run the same command again: what was finished is kept"
+            f"{folder}: {reason}; {mend}, and run the same command again (without --fresh): what was finished is kept"
         ) from error

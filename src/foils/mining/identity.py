@@ -29,7 +29,7 @@ class Execution(msgspec.Struct, frozen=True):
     """
 
     memory_bytes: int = 2_000_000_000
-    """Bytes that blocks of vectors, scores and candidates may take, over all threads."""
+    """Bytes that blocks of vectors, scores and candidates may take, over all threads; docs/format.md tells the rest."""
     threads: int = 2
     """Worker threads; each runs its own single-threaded product."""
     block: int | None = None

@@ -68,7 +68,7 @@ class Prepared:
             "items": len(collection.items),
             "items_with_empty_text": int(collection.items.empty.sum()),
             "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
-            "warnings": warnings(self.recipe, self.units),
+            "warnings": warnings(self.recipe, self.units, self.identity.negatives),
         }
 
 
@@ -140,16 +140,31 @@ def prepare(
     return Prepared(identity, recipe, collection, inputs, units)
 
 
-def warnings(recipe: Recipe, units: Units) -> list[str]:
+def warnings(recipe: Recipe, units: Units, negatives: int) -> list[str]:
     """Say what about a recipe may surprise on these units."""
+    found = []
     many = int((np.diff(units.indptr) > SPLIT).sum())
     harsh = [rule.name for rule in recipe.rules if getattr(rule.fields, "reference", "") == "min"]
-    if not (harsh and many):
-        return []
-    return [
-        f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
-        f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
-    ]
+    if harsh and many:
+        found.append(
+            f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
+            f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
+        )
+    room = _room(recipe, negatives)
+    if room < negatives:
+        found.append(
+            f"depth and window leave at most {room} candidates of a unit, and {negatives} negatives are asked for: "
+            "every unit will be short; look deeper, skip less or widen the window"
+        )
+    return found
+
+
+def _room(recipe: Recipe, negatives: int) -> int:
+    """Count the candidates of a unit that the sampler may draw from at most."""
+    _, deepest = recipe.source.fields.depths(negatives)
+    sampler = recipe.sampler.fields
+    skipped = getattr(sampler, "skip_ranks", 0) + getattr(sampler, "skip_survivors", 0)
+    return max(0, min(deepest, getattr(sampler, "max_rank", None) or deepest) - skipped)
 
 
 def _matrices(collection: Collection, name: str, pair: tuple[VectorSource, VectorSource]) -> tuple[Matrix, Matrix]:

@@ -61,7 +61,8 @@ def rethreshold(
         excluded=result.candidates(["excluded_positives"])["excluded_positives"].to_numpy(),
         providers=lambda block: [(Stored.of(result, recipe, block), all_rows(block))],
         unit_block=BLOCK,
-        facts={name: result.stats[name] for name in FACTS} | {"warnings": warnings(recipe, result.units)},
+        facts={name: result.stats[name] for name in FACTS}
+        | {"warnings": warnings(recipe, result.units, identity.negatives)},
     )
     run(job, out, execution, fresh=False, progress=progress)
 

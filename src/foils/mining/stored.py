@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -69,8 +70,10 @@ class Result:
     @cached_property
     def stats(self) -> dict[str, Any]:
         """Counts, warnings, time and memory."""
-        data: dict[str, Any] = msgspec.json.decode((self.path / "stats.json").read_bytes())
-        return data
+        path = self.path / "stats.json"
+        with _readable(path):
+            data: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+            return data
 
     def negatives(self, columns: list[str] | None = None) -> pa.Table:
         """Read negatives.parquet, or some of its columns."""
@@ -92,7 +95,12 @@ class Result:
             InputError: they were too many to be stored.
         """
         path = self._stored()
-        return lru_cache(maxsize=2)(lambda number: pq.ParquetFile(path).read_row_group(number))
+
+        def read(number: int) -> pa.Table:
+            with _readable(path):
+                return pq.ParquetFile(path).read_row_group(number)
+
+        return lru_cache(maxsize=2)(read)
 
     @cached_property
     def units(self) -> Units:
@@ -145,4 +153,15 @@ class Stored:
 
 def _read(path: Path, columns: list[str] | None) -> pa.Table:
     """Read one file; the names of the folders above it mean nothing."""
-    return pq.ParquetFile(path).read(columns)
+    with _readable(path):
+        return pq.ParquetFile(path).read(columns)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid, msgspec.DecodeError) as error:
+        raise FolderError(
+            f"{path} cannot be read: {error}; run the command that made it again, which makes it anew"
+        ) from error
