@@ -1,8 +1,8 @@
 """foils: the negative-sample engine for representation learning and ranking.
 
-    data = foils.Collection.from_beir("scifact/")
-    mined = foils.mine(data, "nv-retriever", model="minilm", negatives=8, out="runs/a")
-    rows = mined.to("triplet")
+data = foils.Collection.from_beir("scifact/")
+mined = foils.mine(data, "nv-retriever", model="minilm", negatives=8, out="runs/a")
+rows = mined.to("triplet")
 """
 
 from foils.collection import Collection

@@ -19,6 +19,9 @@ from foils._array import Array
 from foils.errors import DefectError
 from foils.positives import Int64, Units
 
+RESERVED = frozenset({"rank", "source", "log_q", "p_positive"})
+"""Columns with a fixed meaning; see ``Candidates``."""
+
 Reference = Literal["min", "max", "mean", "pair"]
 """Which positive of a unit stands for all; ``pair`` is the only one of a unit that is a pair."""
 
@@ -44,7 +47,7 @@ class Column:
     Attributes:
         values: [A, K]; NaN = not scored.
         kind: what the numbers mean; None for the reserved columns ``rank``, ``source`` and ``log_q``.
-        positives: [P], the same number for the positives of the units (ragged, by ``Units.indptr``); None where it has none.
+        positives: [P], the same number for the positives of the units (ragged, by ``Units.indptr``); or None.
     """
 
     values: Array
@@ -59,9 +62,10 @@ class Candidates:
     Attributes:
         units: the A units (their anchors, keys and positives).
         items: int64[A, K], item rows; −1 = absent, at the right end.
-        columns: name → Column. Reserved: ``rank`` (int64, 1-based, per source, after the exclusion of known positives and before
-            any rule), ``source`` (index into ``sources``), ``log_q`` (float32, the law of the
-            source's draw; 0 where a search gave the pool, NaN where there is no law), ``p_positive`` (NaN = uncalibrated, 0 = trusted negative).
+        columns: name → Column. Reserved: ``rank`` (int64, 1-based, per source, after the exclusion of known positives
+            and before any rule), ``source`` (index into ``sources``), ``log_q`` (float32, the law of the source's draw;
+            0 where a search gave the pool, NaN where there is no law), ``p_positive`` (NaN = uncalibrated, 0 = trusted
+            negative).
         sources: names that the ``source`` column points to.
     """
 
@@ -71,9 +75,7 @@ class Candidates:
     sources: tuple[str, ...] = ()
 
     @classmethod
-    def listed(
-        cls, units: Units, items: Int64, source: str, log_q: npt.NDArray[np.float32] | float
-    ) -> Candidates:
+    def listed(cls, units: Units, items: Int64, source: str, log_q: npt.NDArray[np.float32] | float) -> Candidates:
         """Make candidates of what one source returned, best first, with the reserved columns."""
         rank = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
         columns = {
@@ -113,11 +115,6 @@ class Candidates:
             raise DefectError(f"column {name!r} exists already, or is not of the shape {tuple(self.items.shape)}")
         return replace(self, columns={**self.columns, name: column})
 
-    def first(self, depth: int) -> Candidates:
-        """Keep the first ``depth`` candidates of every unit."""
-        columns = {name: replace(c, values=c.values[:, :depth]) for name, c in self.columns.items()}
-        return replace(self, items=self.items[:, :depth], columns=columns)
-
 
 @dataclass(frozen=True, eq=False)
 class Negatives:
@@ -126,7 +123,7 @@ class Negatives:
     Attributes:
         items: int64[A, M], item rows; −1 = absent, at the right end.
         positions: int64[A, M], where in the candidates' row each was found; −1 = absent.
-        log_q: float32[A, M], log of the expected number of times the item occurs as a negative of this unit; NaN = no law.
+        log_q: float32[A, M], log of the expected number of times the item is a negative of this unit; NaN = no law.
     """
 
     items: Array

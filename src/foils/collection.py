@@ -40,9 +40,7 @@ class Records:
     titles: pa.LargeStringArray | None = None
 
     @classmethod
-    def of(
-        cls, ids: Sequence[str], texts: Sequence[str] | None = None, titles: Sequence[str] | None = None
-    ) -> Records:
+    def of(cls, ids: Sequence[str], texts: Sequence[str] | None = None, titles: Sequence[str] | None = None) -> Records:
         """Build records from Python strings.
 
         Raises:
@@ -135,13 +133,10 @@ class Collection:
     def __post_init__(self) -> None:
         """Check the normaliser's name and the groups' length."""
         if self.normaliser not in NORMALISERS:
-            raise DataError(
-                f"there is no normaliser {self.normaliser!r}; {did_you_mean(self.normaliser, NORMALISERS)}"
-            )
+            raise DataError(f"there is no normaliser {self.normaliser!r}; {did_you_mean(self.normaliser, NORMALISERS)}")
         if self.item_groups is not None and len(self.item_groups) != len(self.items):
             raise DataError(
-                f"item_groups has {len(self.item_groups)} entries for {len(self.items)} items; give one per "
-                "item"
+                f"item_groups has {len(self.item_groups)} entries for {len(self.items)} items; give one per item"
             )
 
     @classmethod

@@ -16,6 +16,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 20
+"""Valid choices that a message lists at most."""
+
 
 class FoilsError(Exception):
     """Any error that foils raises on purpose."""
@@ -55,7 +58,17 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     "did you mean 'top_k'? Valid: top_k, uniform"
     """
     choices = sorted(valid)
+    shown = ", ".join(choices[:SHOWN]) + (f" and {len(choices) - SHOWN} more" if len(choices) > SHOWN else "")
     folded = {choice.replace("-", "_").casefold(): choice for choice in choices}
     near = difflib.get_close_matches(name.replace("-", "_").casefold(), folded, n=1, cutoff=0.4)
     hint = f"did you mean {folded[near[0]]!r}? " if near else ""
-    return f"{hint}Valid: {', '.join(choices)}"
+    return f"{hint}Valid: {shown}"
+
+
+def printable(text: str) -> str:
+    r"""Escape control characters and line breaks, so that text from data cannot steer a terminal.
+
+    >>> printable("red: \x1b[31m")
+    'red: \\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -22,6 +22,8 @@ from foils.errors import DataError, did_you_mean
 Int64 = npt.NDArray[np.int64]
 
 PROVENANCES = ("given", "human", "llm", "exact_duplicate")
+PAIR_BITS = 32
+"""A pair's number holds the item row in its low bits, so that it does not depend on how many items there are."""
 GIVEN, EXACT_DUPLICATE = PROVENANCES.index("given"), PROVENANCES.index("exact_duplicate")
 
 
@@ -56,9 +58,7 @@ class Judgements:
                 raise DataError(f"there is no split {name!r}; {did_you_mean(name, self.split_names)}")
         codes = [self.split_names.index(name) for name in splits]
         keep = np.isin(self.splits, codes)
-        return Judgements(
-            self.anchors[keep], self.items[keep], self.grades[keep], self.splits[keep], self.split_names
-        )
+        return Judgements(self.anchors[keep], self.items[keep], self.grades[keep], self.splits[keep], self.split_names)
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -274,11 +274,9 @@ class Positives:
         given = self.given()
         if per == "anchor":
             anchors = np.flatnonzero(given.degrees > 0)
-            return Units(
-                anchors, anchors, np.append(given.indptr[:-1][anchors], given.indptr[-1]), given.items
-            )
+            return Units(anchors, anchors, np.append(given.indptr[:-1][anchors], given.indptr[-1]), given.items)
         pairs = given.examples()
-        keys = pairs.anchors * np.int64(self.n_items) + pairs.positives
+        keys = (pairs.anchors << PAIR_BITS) | pairs.positives
         return Units(pairs.anchors, keys, np.arange(len(pairs) + 1), pairs.positives)
 
     @cached_property

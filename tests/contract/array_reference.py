@@ -269,8 +269,7 @@ def large_cases(rows, width=37):
     ascending = np.concatenate([np.sort(ragged[a:b].round(1)) for a, b in itertools.pairwise(indptr)])
     halves = generator.standard_normal((2, rows, 192)) * 10.0 ** generator.integers(-8, 9, (2, rows, 192))
     left, right = (
-        np.concatenate([half, sign * half[:, ::-1]], axis=1)
-        for half, sign in zip(halves, (1, -1), strict=True)
+        np.concatenate([half, sign * half[:, ::-1]], axis=1) for half, sign in zip(halves, (1, -1), strict=True)
     )
     left, right = left.astype(np.float32), right.astype(np.float32)  # the products cancel, the roundings stay
     units = np.arange(rows)

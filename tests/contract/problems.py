@@ -182,3 +182,9 @@ def assert_distinct(items):
     for row in items.tolist():
         present = [item for item in row if item >= 0]
         assert len(set(present)) == len(present)
+
+
+def first(candidates, depth):
+    """Keep the first candidates of every unit."""
+    columns = {name: dataclasses.replace(c, values=c.values[:, :depth]) for name, c in candidates.columns.items()}
+    return dataclasses.replace(candidates, items=candidates.items[:, :depth], columns=columns)

@@ -31,11 +31,7 @@ INF = float("inf")
 def to_body(argument, body):
     if isinstance(argument, tuple):
         return Key(*argument)
-    return (
-        torch.from_numpy(argument.copy())
-        if body == "torch" and isinstance(argument, np.ndarray)
-        else argument
-    )
+    return torch.from_numpy(argument.copy()) if body == "torch" and isinstance(argument, np.ndarray) else argument
 
 
 def call(name, body, arguments, options):

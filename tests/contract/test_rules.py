@@ -161,7 +161,7 @@ def test_it_looks_at_the_column_it_names(name, rule):
 @every_rule
 def test_degenerate_blocks(name, rule):
     found = problems.candidates(5)
-    for case in (found.first(0), problems.take(found, np.array([], np.int64)), found.first(1)):
+    for case in (problems.first(found, 0), problems.take(found, np.array([], np.int64)), problems.first(found, 1)):
         verdict = judge([rule], case)
         assert verdict.keep.shape == verdict.reason.shape == case.items.shape
         problems.assert_same(_array.to_numpy(judge([rule], problems.to_torch(case)).reason), verdict.reason)

@@ -206,7 +206,7 @@ def test_leaving_out_what_was_not_drawn_changes_nothing(name, sampler):
 @every_sampler
 def test_degenerate_blocks(name, sampler):
     found, _ = problem(5)
-    for case in (found.first(0), problems.take(found, np.array([], np.int64)), found.first(1)):
+    for case in (problems.first(found, 0), problems.take(found, np.array([], np.int64)), problems.first(found, 1)):
         chosen = negatives(sampler, case, case.valid, 3)
         assert chosen.items.shape == (len(case.units), 3)
         assert (chosen.items[:, case.items.shape[1] :] == -1).all()

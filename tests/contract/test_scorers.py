@@ -92,7 +92,7 @@ def test_no_candidates_and_no_units_can_be_scored(name, fields):
     inputs = problems.inputs()
     units = inputs.positives.units()
     source, kind = Uniform(k=9).open(inputs), fields.columns()[name]
-    none = source.retrieve(units, 9).first(0)
+    none = problems.first(source.retrieve(units, 9), 0)
     assert add_scores(none, name, kind, fields.open(inputs)).columns[name].values.shape == (len(units), 0)
     nobody = source.retrieve(units.take(np.array([], np.int64)), 9)
     assert add_scores(nobody, name, kind, fields.open(inputs)).columns[name].values.shape == (0, 9)

@@ -147,9 +147,9 @@ def test_only_a_random_source_follows_the_seed(name, fields, per):
 def test_a_search_goes_on_where_it_stopped(name, fields, per):
     inputs = problems.inputs()
     shallow, deep = retrieve(fields, per, inputs, 4), retrieve(fields, per, inputs, 11)
-    problems.assert_same(deep.first(4).items, shallow.items)
+    problems.assert_same(problems.first(deep, 4).items, shallow.items)
     for column in shallow.columns:
-        np.testing.assert_array_equal(deep.first(4).columns[column].values, shallow.columns[column].values)
+        np.testing.assert_array_equal(problems.first(deep, 4).columns[column].values, shallow.columns[column].values)
 
 
 @every_source

@@ -1,11 +1,9 @@
 """Rates, hardness and rows of negatives, compared with plain loops."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from foils import Collection
-from foils.demo.measures import cosines, false_negative_rate, negative_rows, score_gaps
+from foils.demo.measures import cosines, false_negative_rate, score_gaps
 
 
 def test_the_rate_is_hits_per_negative_and_its_interval_is_clustered():
@@ -45,9 +43,3 @@ def test_gaps_are_differences_of_cosines():
             gap = cosine(anchors[row], vectors[item]) - cosine(anchors[row], vectors[labelled[row]])
             assert gaps[row, column] == pytest.approx(np.nan if item < 0 else gap, nan_ok=True, abs=1e-6)
     assert cosines(anchors, vectors[[5, 5, 5, 5]]).tolist() == [0, 0, 0, 0]
-
-
-def test_negative_rows_end_in_absent_ones():
-    collection = Collection.from_arrays([[0, 0], [1, 1], [2, 2]], anchors=3, items=12)
-    table = pa.table({"negative_ids": [["11", "3"], [], ["4", "10", "0"]]})
-    assert negative_rows(table, collection, 3).tolist() == [[11, 3, -1], [-1, -1, -1], [4, 10, 0]]

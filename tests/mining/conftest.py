@@ -14,7 +14,7 @@ SMALL_SHARD = 16
 def small_shards(monkeypatch):
     """Several shards in a small problem; what fsync is for is tested in processes of their own."""
     monkeypatch.setattr("foils.mining.prepare.SHARD_UNITS", SMALL_SHARD)
-    monkeypatch.setattr("foils.mining.durable.sync", lambda path: None)
+    monkeypatch.setattr("foils._durable.sync", lambda path: None)
 
 
 @pytest.fixture

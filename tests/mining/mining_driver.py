@@ -19,8 +19,9 @@ from typing import Any
 
 from mining_problem import Problem, file_bytes, problem
 
+from foils import _durable as durable
 from foils.errors import FolderError
-from foils.mining import Mined, durable, prepare
+from foils.mining import Mined, prepare
 from foils.mining.folder import Folder
 from foils.mining.settle import Search
 

@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 # "foils" is the package's own __init__, which gathers the public surface.
 LEVELS = (
     {"errors"},
-    {"_array"},
+    {"_array", "_durable", "_threads"},
     {"positives"},
     {"candidates"},
     {"collection"},

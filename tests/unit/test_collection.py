@@ -40,9 +40,7 @@ def test_exact_duplicates_of_a_positive_are_positives(normaliser: str, variant: 
         [(0, 0)], anchors=["cat"], items=[PASSAGE, VARIANTS[variant], "other"], normaliser=normaliser
     )
     is_known = variant in EQUAL_UNDER[normaliser]
-    assert collection.positives().contains(np.array([0]), np.array([[0, 1, 2]])).tolist() == [
-        [True, is_known, False]
-    ]
+    assert collection.positives().contains(np.array([0]), np.array([[0, 1, 2]])).tolist() == [[True, is_known, False]]
     assert collection.positives().given().items.tolist() == [0]
     assert set(EQUAL_UNDER) == set(NORMALISERS)
 
@@ -92,9 +90,7 @@ def test_groups_that_the_user_states():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    items=st.lists(
-        st.tuples(st.sampled_from(["", "T", "t "]), st.text("aAé É", max_size=3)), min_size=1, max_size=12
-    ),
+    items=st.lists(st.tuples(st.sampled_from(["", "T", "t "]), st.text("aAé É", max_size=3)), min_size=1, max_size=12),
     normaliser=st.sampled_from(sorted(NORMALISERS)),
 )
 def test_groups_are_those_that_loops_find(items: list[tuple[str, str]], normaliser: str):

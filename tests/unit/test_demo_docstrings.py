@@ -29,8 +29,7 @@ def truth(corpus):
     anchors = [corpus.anchors[row] for row in corpus.body_anchor[corpus.item_body]]
     bodies = [corpus.bodies[row] for row in corpus.item_body]
     return {
-        (name, plain(anchor), plain(body))
-        for name, anchor, body in zip(corpus.names, anchors, bodies, strict=True)
+        (name, plain(anchor), plain(body)) for name, anchor, body in zip(corpus.names, anchors, bodies, strict=True)
     }
 
 
@@ -78,9 +77,7 @@ def test_a_docstring_is_split(doc, anchor, body):
     assert split_docstring(doc) == (anchor, body)
 
 
-@pytest.mark.parametrize(
-    "text", ["f(" * 20_000, "f(" + "(a," * 20_000, "f(" + "a, " * 20_000, "f()" * 20_000]
-)
+@pytest.mark.parametrize("text", ["f(" * 20_000, "f(" + "(a," * 20_000, "f(" + "a, " * 20_000, "f()" * 20_000])
 def test_a_long_signature_takes_linear_time(text):
     start = time.perf_counter()
     split_docstring(text)
@@ -113,9 +110,7 @@ def test_one_anchor_over_several_bodies_is_answered_by_each():
 
 def test_a_body_of_several_anchors_is_left_out():
     kept = f"Return the sum of all.\n\n{BODY} Indeed."
-    corpus = build(
-        {f"Return the year.\n\n{BODY}": ["year"], f"Return the day.\n\n{BODY}": ["day"], kept: ["sum"]}
-    )
+    corpus = build({f"Return the year.\n\n{BODY}": ["year"], f"Return the day.\n\n{BODY}": ["day"], kept: ["sum"]})
     assert corpus.names == ["sum"]
     assert corpus.skipped == {"docstrings whose body has several first paragraphs": 2}
 
@@ -162,9 +157,7 @@ BODIES = [f"{BODY} Number {number}." for number in range(7)]
 
 @st.composite
 def carriers_of_names(draw):
-    pairs = draw(
-        st.lists(st.tuples(st.sampled_from(ANCHORS), st.sampled_from(BODIES), st.booleans()), min_size=1)
-    )
+    pairs = draw(st.lists(st.tuples(st.sampled_from(ANCHORS), st.sampled_from(BODIES), st.booleans()), min_size=1))
     carriers = {}
     number = itertools.count()
     for anchor, body, loud in pairs:
@@ -423,9 +416,7 @@ def test_a_module_that_hangs_is_left_out(package, monkeypatch):
 
 
 def test_too_many_crashes_are_an_error_that_names_them(package):
-    with pytest.raises(
-        DataError, match=r"code 9 at module sample\.d \(earlier at \['sample\.a', 'sample\.b'"
-    ):
+    with pytest.raises(DataError, match=r"code 9 at module sample\.d \(earlier at \['sample\.a', 'sample\.b'"):
         package(**dict.fromkeys("abcd", "import os; os._exit(9)"))
 
 

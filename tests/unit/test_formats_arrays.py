@@ -12,9 +12,7 @@ from foils.errors import DataError
 
 
 def test_rows_become_ids():
-    collection = Collection.from_arrays(
-        [(0, 1), (1, 0)], anchors=["q", "r"], items=["x", "y"], item_titles=["X", ""]
-    )
+    collection = Collection.from_arrays([(0, 1), (1, 0)], anchors=["q", "r"], items=["x", "y"], item_titles=["X", ""])
     assert collection.anchors.ids.to_pylist() == ["0", "1"]
     assert collection.items.titles.to_pylist() == ["X", ""]
     assert collection.judgements.anchors.tolist() == [0, 1]

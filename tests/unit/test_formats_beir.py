@@ -177,11 +177,7 @@ REJECTED: dict[str, tuple[dict[str, bytes | None], list[str]]] = {
         ["corpus.jsonl, line 1", r"['\x1b[31m']"],
     ),
     "duplicate item id": (
-        {
-            "corpus.jsonl": jsonl(
-                {"_id": "d1", "text": "a"}, {"_id": "d2", "text": "b"}, {"_id": "d1", "text": "c"}
-            )
-        },
+        {"corpus.jsonl": jsonl({"_id": "d1", "text": "a"}, {"_id": "d2", "text": "b"}, {"_id": "d1", "text": "c"})},
         [
             "corpus.jsonl, line 3",
             "'d1' was given before",
@@ -527,9 +523,7 @@ def test_a_corpus_of_empty_titles_has_none(tmp_path: Path):
         tmp_path / "a",
         {**BASE, "corpus.jsonl": b'{"_id":"d1","text":"a","title":""}\n{"_id":"d2","text":"b"}\n'},
     )
-    without = read(
-        tmp_path / "b", {**BASE, "corpus.jsonl": b'{"_id":"d1","text":"a"}\n{"_id":"d2","text":"b"}\n'}
-    )
+    without = read(tmp_path / "b", {**BASE, "corpus.jsonl": b'{"_id":"d1","text":"a"}\n{"_id":"d2","text":"b"}\n'})
     assert empty.items.titles is None
     assert empty.items.digest == without.items.digest
 
@@ -598,9 +592,7 @@ def test_encrypted_zip(tmp_path: Path):
             data[at + flag] |= 1
             at = data.find(signature, at + 4)
     (tmp_path / "data.zip").write_bytes(data)
-    with pytest.raises(
-        DataError, match=r"corpus\.jsonl: cannot be unpacked .*encrypted.* unpack the archive"
-    ):
+    with pytest.raises(DataError, match=r"corpus\.jsonl: cannot be unpacked .*encrypted.* unpack the archive"):
         Collection.from_beir(tmp_path / "data.zip")
 
 
@@ -680,9 +672,7 @@ def test_round_trip(data, compressed, mark, ending, escaped, header, archive):
             json.dumps({"_id": name, "title": title, "text": text}, ensure_ascii=escaped)
             for name, title, text in records
         ],
-        "queries.jsonl": [
-            json.dumps({"_id": name, "text": f"?{name}"}, ensure_ascii=escaped) for name in anchors
-        ],
+        "queries.jsonl": [json.dumps({"_id": name, "text": f"?{name}"}, ensure_ascii=escaped) for name in anchors],
         "qrels/train.tsv": ["query-id\tcorpus-id\tscore"] * header + [f"{a}\t{i}\t{g}" for a, i, g in pairs],
     }
     known = "query-id" in anchors or "corpus-id" in items

@@ -80,9 +80,7 @@ def with_values(**values: list[Any]) -> list[Row]:
     """Make rows, of a few plain pairs with these columns added."""
     count = len(next(iter(values.values())))
     plain = [{"anchor": f"a{row}", "positive": f"p{row}"} for row in range(count)]
-    return [
-        {**pair, **{name: column[row] for name, column in values.items()}} for row, pair in enumerate(plain)
-    ]
+    return [{**pair, **{name: column[row] for name, column in values.items()}} for row, pair in enumerate(plain)]
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -117,9 +115,7 @@ def test_grades_and_splits(name: str, tmp_path: Path):
 def test_columns_of_other_names(name: str, tmp_path: Path):
     rows = [{"grade": "2", "answer": "three", "split": "=x()"}]
     path = save(tmp_path, name, WRITERS[name](rows))
-    assert judged(Collection.from_pairs(path, anchor="grade", positive="answer")) == [
-        ("2", "three", 1.0, "=x()")
-    ]
+    assert judged(Collection.from_pairs(path, anchor="grade", positive="answer")) == [("2", "three", 1.0, "=x()")]
 
 
 def test_utf8_mark_and_line_ends(tmp_path: Path):
@@ -151,9 +147,7 @@ def test_parquet_of_other_string_types_and_row_groups(tmp_path: Path):
 PAIRS = [{"anchor": "q", "positive": "known"}, {"anchor": "q", "positive": "alone"}]
 
 
-def read_with(
-    tmp_path: Path, corpus: list[Row], name: str = "corpus.jsonl", pairs: list[Row] = PAIRS
-) -> Collection:
+def read_with(tmp_path: Path, corpus: list[Row], name: str = "corpus.jsonl", pairs: list[Row] = PAIRS) -> Collection:
     writer = WRITERS[name.replace("corpus", "pairs")]
     return Collection.from_pairs(
         save(tmp_path, "pairs.jsonl", jsonl_bytes(pairs)), corpus=save(tmp_path, name, writer(corpus))
@@ -192,9 +186,7 @@ def test_corpus_rows_without_text_stay_apart(tmp_path: Path):
 
 
 def test_corpus_id_that_foils_gives(tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"corpus\.jsonl, line 2: the id 'i1' is also what a positive .* use other ids"
-    ):
+    with pytest.raises(DataError, match=r"corpus\.jsonl, line 2: the id 'i1' is also what a positive .* use other ids"):
         read_with(tmp_path, [{"id": "x", "text": "new"}, {"id": "i1", "text": "newer"}])
 
 
@@ -209,9 +201,7 @@ def test_corpus_id_in_some_rows(tmp_path: Path):
 
 
 def test_corpus_without_text(tmp_path: Path):
-    with pytest.raises(
-        DataError, match=r"corpus\.csv, line 1: there is no column 'text'.* did you mean 'texts'"
-    ):
+    with pytest.raises(DataError, match=r"corpus\.csv, line 1: there is no column 'text'.* did you mean 'texts'"):
         read_with(tmp_path, [{"texts": "new"}], "corpus.csv")
 
 
@@ -390,9 +380,7 @@ def test_rejected(case: str, tmp_path: Path):
         Collection.from_pairs(save(tmp_path, name, data))
     message = str(caught.value)
     assert type(caught.value) is DataError
-    assert [fragment for fragment in [str(tmp_path / name), *fragments] if fragment not in message] == [], (
-        message
-    )
+    assert [fragment for fragment in [str(tmp_path / name), *fragments] if fragment not in message] == [], message
     assert message.isprintable()
     assert len(message) < 1000
 

@@ -127,9 +127,7 @@ def test_own_data_come_first(server: Server, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("FOILS_DATA", str(tmp_path / "data"))
     assert texts(load("small", base_url=server.url)) == ["first"]
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "small.zip").write_bytes(
-        archive(**{"corpus.jsonl": b'{"_id":"d1","text":"zipped"}\n'})
-    )
+    (tmp_path / "data" / "small.zip").write_bytes(archive(**{"corpus.jsonl": b'{"_id":"d1","text":"zipped"}\n'}))
     assert texts(load("small", base_url=server.url)) == ["zipped"]
     unpacked(tmp_path / "data" / "small", "mine")
     assert texts(load("small", base_url=server.url)) == ["mine"]
@@ -140,9 +138,7 @@ def test_own_folder_of_another_shape(server: Server, tmp_path: Path, monkeypatch
     monkeypatch.setenv("FOILS_DATA", str(tmp_path))
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "labels.tsv").write_bytes(b"x")
-    with pytest.raises(
-        DataError, match=r"small: there is no corpus\.jsonl .*found labels\.tsv.*a BEIR folder holds"
-    ):
+    with pytest.raises(DataError, match=r"small: there is no corpus\.jsonl .*found labels\.tsv.*a BEIR folder holds"):
         load("small", base_url=server.url)
     assert server.asked == []
 
@@ -173,18 +169,14 @@ def test_unknown_data_set(server: Server, tmp_path: Path):
 
 def test_server_in_trouble(server: Server, tmp_path: Path):
     server.status = 503
-    broken(
-        server, tmp_path, r"small\.zip: the server answers 503; try again later, or get small\.zip otherwise"
-    )
+    broken(server, tmp_path, r"small\.zip: the server answers 503; try again later, or get small\.zip otherwise")
 
 
 @pytest.mark.parametrize("says_length", [True, False])
 def test_truncated_download(server: Server, tmp_path: Path, says_length: bool):
     server.lost_bytes, server.says_length = 5, says_length
     size = len(server.archives["small.zip"])
-    told = (
-        f"broke off after {size - 5} of {size} bytes; try again" if says_length else "no data set: is neither"
-    )
+    told = f"broke off after {size - 5} of {size} bytes; try again" if says_length else "no data set: is neither"
     broken(server, tmp_path, told)
     server.lost_bytes = 0
     assert texts(load("small", base_url=server.url)) == ["first"]
@@ -206,9 +198,7 @@ def test_archive_that_is_no_data_set(server: Server, tmp_path: Path, name: str):
 
 
 def test_members_never_leave_the_archive(server: Server, tmp_path: Path):
-    server.archives["small.zip"] = archive(
-        **{"../../evil": b"x", "/absolute": b"x", "qrels/../../e.tsv": b"x"}
-    )
+    server.archives["small.zip"] = archive(**{"../../evil": b"x", "/absolute": b"x", "qrels/../../e.tsv": b"x"})
     load("small", base_url=server.url)
     everything = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert everything == {"cache", "cache/foils", "cache/foils/small.zip"}
@@ -246,9 +236,7 @@ def test_server_that_hangs_up_midway(server: Server, tmp_path: Path, monkeypatch
 
 def test_cache_that_cannot_be_written(server: Server, tmp_path: Path):
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")
-    with pytest.raises(
-        FolderError, match=r"cache/foils: cannot be written \(.*\); free space there, or give another"
-    ):
+    with pytest.raises(FolderError, match=r"cache/foils: cannot be written \(.*\); free space there, or give another"):
         load("small", base_url=server.url)
 
 
@@ -286,8 +274,7 @@ def test_order_of_publishing(server: Server, tmp_path: Path, monkeypatch: pytest
 def test_simultaneous_downloads(server: Server, tmp_path: Path):
     found: list[list[str]] = []
     threads = [
-        threading.Thread(target=lambda: found.append(texts(load("small", base_url=server.url))))
-        for _ in range(4)
+        threading.Thread(target=lambda: found.append(texts(load("small", base_url=server.url)))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()

@@ -25,18 +25,12 @@ def judgements(rows: list[Row]) -> Judgements:
     )
 
 
-def positives(
-    rows: list[Row], n_anchors: int = 6, n_items: int = 8, groups: list[int] | None = None
-) -> Positives:
+def positives(rows: list[Row], n_anchors: int = 6, n_items: int = 8, groups: list[int] | None = None) -> Positives:
     item_groups = None if groups is None else np.array(groups, np.int64)
-    return Positives.from_judgements(
-        judgements(rows), n_anchors=n_anchors, n_items=n_items, item_groups=item_groups
-    )
+    return Positives.from_judgements(judgements(rows), n_anchors=n_anchors, n_items=n_items, item_groups=item_groups)
 
 
-ROW = st.tuples(
-    st.integers(0, 5), st.integers(0, 7), st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0]), st.integers(0, 2)
-)
+ROW = st.tuples(st.integers(0, 5), st.integers(0, 7), st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0]), st.integers(0, 2))
 ROWS = st.lists(ROW, max_size=30)
 GROUPS = st.lists(st.sampled_from([-7, -1, 0, 3, 2**40]), min_size=8, max_size=8)
 
@@ -82,10 +76,7 @@ def test_contains_agrees_with_a_set(rows: list[Row], groups: list[int] | None):
     relation, known = positives(rows, groups=groups), expected_relation(rows, groups)
     anchors = np.array([5, 0, 0, 3])
     items = np.tile(np.arange(-2, 9), (4, 1))
-    expected = [
-        [(int(anchor), int(item)) in known for item in row]
-        for anchor, row in zip(anchors, items, strict=True)
-    ]
+    expected = [[(int(anchor), int(item)) in known for item in row] for anchor, row in zip(anchors, items, strict=True)]
     assert relation.contains(anchors, items).tolist() == expected
     for column in range(items.shape[1]):
         flat = relation.contains(anchors, items[:, column])
@@ -94,9 +85,7 @@ def test_contains_agrees_with_a_set(rows: list[Row], groups: list[int] | None):
 
 @settings(max_examples=50, deadline=None)
 @given(rows=ROWS, groups=GROUPS, data=st.data())
-def test_digest_does_not_depend_on_order_or_repetition(
-    rows: list[Row], groups: list[int], data: st.DataObject
-):
+def test_digest_does_not_depend_on_order_or_repetition(rows: list[Row], groups: list[int], data: st.DataObject):
     shuffled = data.draw(st.permutations(rows))
     again = [*shuffled, *(row for row in shuffled if row[2] > 0)]
     assert positives(again, groups=groups).digest == positives(rows, groups=groups).digest

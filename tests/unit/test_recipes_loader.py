@@ -212,7 +212,7 @@ REFUSED = {
     "an empty column": (BASE + "rules: [{max_score: {column: ''}}]", "there is no column ''"),
     "a column twice": (
         BASE + "scorers: [{vectors: {}}, {vectors: {}}]",
-        "mine.yaml:3: scorers: two parts give a column of the same",
+        "mine.yaml:3: scorers: columns need names of their own",
     ),
     "pairs without pairs": (
         BASE + "rules: [{relative_margin: {reference: pair}}]",
@@ -576,3 +576,22 @@ def test_a_loaded_recipe_can_be_overridden():
 def test_an_entry_that_is_not_known_is_found_in_a_stored_recipe_too():
     with pytest.raises(RecipeError, match=r"identity.json: source.dense.kk: no such field"):
         recipes.from_resolved({"source": {"dense": {"kk": 1}}, "sampler": {"top_k": {}}}, "identity.json")
+
+
+def test_two_encoders_score_under_two_names(tmp_path):
+    path = tmp_path / "two.yaml"
+    scorers = "[{vectors: {}}, {vectors: {vectors: teacher, name: teacher}}]"
+    path.write_text(f"source: {{dense: {{}}}}\nscorers: {scorers}\nsampler: {{top_k: {{column: teacher}}}}\n")
+    assert list(recipes.load(path).columns()) == ["dense", "vectors", "teacher"]
+
+
+@pytest.mark.parametrize("name", ["rank", "log_q", "No", "''"])
+def test_a_column_cannot_take_a_reserved_or_odd_name(tmp_path, name):
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"source: {{dense: {{}}}}\nscorers: [{{vectors: {{name: {name}}}}}]\nsampler: {{top_k: {{}}}}\n")
+    with pytest.raises(RecipeError):
+        recipes.load(path)
+
+
+def test_every_rule_has_its_reason():
+    assert set(rules.REGISTRY) <= set(rules.REASONS)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from foils import Collection
+from foils._threads import one_thread
 from foils.collection import Records
 from foils.encoders import check_new
 from foils.errors import DataError, InputError
@@ -27,7 +28,6 @@ from foils.training import (
 )
 from foils.training import batches as batching
 from foils.training import texts as collection_texts
-from foils.training.threads import one_thread
 
 SMALL = StaticSettings(dim=16, epochs=3, batch_size=8)
 SYLLABLES = ("ba", "ce", "di", "fo", "gu", "ha", "je", "ki")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foils.errors import DataError, InputError
-from foils.search import Blocks, Inputs, Vectors, open_matrix
+from foils.search import Blocks, Inputs, Vectors, matrix_digest, open_matrix
 from foils.search.vectors import READ_BYTES
 
 
@@ -116,7 +116,7 @@ def test_bad_numbers_are_refused_with_their_row(fault, similarity):
     with pytest.raises(DataError, match=f"corpus vectors: row 13 {complaint}"):
         vectors.check()
     with pytest.raises(DataError, match="row 13"):
-        vectors.check(ignored=np.ones(20, bool))  # even where a row is never used
+        vectors.check(may_be_zero=np.ones(20, bool))  # even where a row is never used
     Vectors(normal(20, 4), similarity).check()
 
 
@@ -136,9 +136,9 @@ def test_zero_rows_have_no_cosine(value):
     with pytest.raises(DataError, match=r"row 5 is a zero vector, .* --set source.dense.similarity=dot"):
         Vectors(matrix, "cosine", "corpus vectors").check()
     Vectors(matrix, "dot", "corpus vectors").check()
-    Vectors(matrix, "cosine").check(ignored=np.arange(20) == 5)
+    Vectors(matrix, "cosine").check(may_be_zero=np.arange(20) == 5)
     with pytest.raises(DataError, match="row 5"):
-        Vectors(matrix, "cosine").check(ignored=np.arange(20) == 6)
+        Vectors(matrix, "cosine").check(may_be_zero=np.arange(20) == 6)
 
 
 def test_rows_are_counted_through_all_that_is_read_at_once():
@@ -151,18 +151,18 @@ def test_rows_are_counted_through_all_that_is_read_at_once():
     ignored[: step + 2] = True
     matrix[step + 1, 1000] = 0
     with pytest.raises(DataError, match=f"row {step + 2} is a zero vector"):
-        Vectors(matrix, "cosine").check(ignored=ignored)
+        Vectors(matrix, "cosine").check(may_be_zero=ignored)
 
 
 def test_the_digest_is_of_the_values():
     matrix = normal(30, 4)
-    digest = Vectors(matrix, "dot").digest
+    digest = matrix_digest(matrix)
     for other in (matrix.copy(order="F"), np.repeat(matrix, 2, axis=0)[::2]):
-        assert Vectors(other, "cosine").digest == digest
+        assert matrix_digest(other) == digest
     changed = matrix.copy()
     changed[29, 3] += 1
     others = [changed, matrix.astype(np.float64), matrix.reshape(15, 8), matrix[:29]]
-    assert len({digest, *(Vectors(other, "dot").digest for other in others)}) == 5
+    assert len({digest, *(matrix_digest(other) for other in others)}) == 5
 
 
 def inputs(matrices):

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from foils.collection import Collection
-from foils.demo.bm25 import DEPTH
 from foils.demo.measures import Float64
 from foils.demo.settings import METRIC, DemoSettings
 from foils.demo.truth import Truth
 from foils.encoders import StaticEncoder
 from foils.encoders.bags import Bags, bag_tokens
-from foils.evaluating import Qrels, evaluate_ranking
-from foils.positives import Relation
-from foils.search import Blocks, ExactIndex, Vectors
+from foils.evaluating import evaluate_vectors
 from foils.training import CollectionBags, bag_collection
-
-MEMORY_BYTES = 500_000_000
-"""Of the blocks of one search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +39,7 @@ class Bench:
     def evaluate(self, encoder: StaticEncoder) -> Float64:
         """Give the metric of each test anchor: float64[Q]."""
         anchors, items = encoder.pool(self.test_anchors), encoder.pool(self.test_items)
-        depth = min(DEPTH, len(items))
-        index = ExactIndex(Vectors(items, "cosine", "items"), ~self.evaluation.items.empty)
-        nothing = Relation(np.zeros(len(anchors) + 1, np.int64), np.zeros(0, np.int64))
-        blocks = Blocks.within(MEMORY_BYTES, dim=items.shape[1], depth=depth)
-        queries = Vectors(anchors, "cosine", "anchors").read(slice(0, len(anchors)))
-        found, scores = index.search(queries, depth, nothing, blocks)
-        judged = self.evaluation.judgements
-        qrels = Qrels.from_pairs(judged.anchors, judged.items, judged.grades, n_queries=len(anchors))
-        return evaluate_ranking(found, scores, qrels, [METRIC])[METRIC]
+        return evaluate_vectors(self.evaluation, anchors, items, metrics=[METRIC]).values[METRIC]
 
 
 def prepare(truth: Truth, settings: DemoSettings) -> Bench:

@@ -10,11 +10,8 @@ it is anchors, not negatives, that are independent.
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from foils.collection import Collection
 from foils.demo.result import Estimate
 from foils.demo.settings import ROUNDS
 from foils.demo.truth import Bool, Int64
@@ -25,24 +22,6 @@ Float64 = NDArray[np.float64]
 
 RULE_OF_THREE = 3.0
 """After n independent negatives without one hidden positive, 3 / n bounds their share at 95 %."""
-
-
-def negative_rows(table: pa.Table, collection: Collection, m: int) -> Int64:
-    """Give the item rows of mined negatives.
-
-    Args:
-        table: negatives of a collection whose every anchor was mined for, in the order of the anchors.
-        collection: what they were mined from.
-        m: most negatives of an anchor.
-
-    Returns:
-        int64[anchors, m], −1 at the right end where there are fewer.
-    """
-    lists = table["negative_ids"].combine_chunks()
-    found = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
-    rows = np.full((len(collection.anchors), m), -1, np.int64)
-    rows[np.arange(m) < found[:, None]] = collection.items.rows(lists.flatten())
-    return rows
 
 
 def false_negative_rate(hidden: Bool, items: Int64) -> Estimate:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 import foils
+from foils._threads import one_thread
 from foils.demo.bench import prepare
 from foils.demo.bm25 import evaluate_bm25
 from foils.demo.clock import Clock, Progress
@@ -49,7 +48,7 @@ def run_demo(out: Path, *, settings: DemoSettings | None = None, progress: Progr
 def experiment(corpus: DocstringCorpus, settings: DemoSettings, clock: Clock) -> DemoResult:
     """Do all that follows from a corpus; the same corpus and settings give the same numbers on one machine."""
     # One thread per product, so that the threads of mining and training do not get in each other's way.
-    with threadpool_limits(1, user_api="blas"):
+    with one_thread():
         with clock.work("tokenising"):
             truth = tell_truth(corpus)
             bench = prepare(truth, settings)

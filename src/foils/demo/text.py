@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from foils.mining.explain import printable
+from foils.errors import printable
 
 SHOWN_CHARACTERS = 100
 

@@ -1,7 +1,7 @@
 """Encoders: texts to vectors.
 
-``open_encoder`` takes the folder of a static encoder (as ``foils train`` saves it, the model2vec format), or ``minilm`` with the
-extra of that name.
+``open_encoder`` takes the folder of a static encoder (as ``foils train`` saves it, the model2vec format), or ``minilm``
+with the extra of that name.
 """
 
 from __future__ import annotations
@@ -42,12 +42,17 @@ def open_encoder(model: str) -> Encoder:
         InputError: neither a folder nor a known name.
         MissingExtraError: the name needs an extra that is not installed.
     """
-    if Path(model).is_dir():
+    try:
+        there = Path(model).is_dir()
+    except (OSError, ValueError):  # a name that is too long, a folder that may not be looked into
+        there = False
+    if there:
         return StaticEncoder.load(model)
     if model == "minilm":
         return MiniLM.load()
     raise InputError(
-        f"model {model!r}: there is no such folder; give the folder of a static encoder (foils train saves one), or minilm"
+        f"model {model!r:.200}: there is no such folder; give the folder of a static encoder (foils train saves one), "
+        "or minilm"
     )
 
 

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
+from foils import _durable as durable
 from foils.errors import DataError, FolderError
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -57,9 +58,9 @@ def write_model(folder: Path, embeddings: npt.NDArray[np.float32], tokenizer: To
         tokenizer.save(str(partial / TOKENIZER), pretty=False)
         save_file({"embeddings": np.ascontiguousarray(embeddings)}, partial / WEIGHTS)
         for path in (*(partial / name for name in FILES), partial):
-            _sync(path)
+            durable.sync(path)
         partial.replace(place)
-        _sync(place.parent)
+        durable.sync(place.parent)
 
 
 def read_model(folder: Path) -> tuple[npt.NDArray[np.float32], Tokenizer]:
@@ -78,7 +79,7 @@ def read_model(folder: Path) -> tuple[npt.NDArray[np.float32], Tokenizer]:
 def _check_config(path: Path) -> None:
     try:
         config: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: is not JSON: {error}; copy the model again") from error
     if not isinstance(config, dict) or config.get("normalize") is not True:
         raise DataError(f'{path}: expected "normalize": true; other models are not supported')
@@ -94,7 +95,7 @@ def _read_embeddings(path: Path) -> npt.NDArray[np.float32]:
             if dtype != "F32":
                 raise DataError(f"{path}: embeddings are {dtype}; expected F32; convert them to float32")
             embeddings: npt.NDArray[np.float32] = tensors.get_tensor("embeddings")
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(f"{path}: is damaged: {error}; copy the model again") from error
     return embeddings
 
@@ -107,15 +108,6 @@ def _read_tokenizer(path: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from foils.collection import Collection
-from foils.errors import DataError
+from foils.errors import DataError, InputError
 from foils.evaluating.metrics import Metric, evaluate_ranking
 from foils.evaluating.qrels import Qrels
 from foils.positives import Int64, Relation
-from foils.search import Blocks, ExactIndex, Similarity, Vectors
+from foils.search import Blocks, ExactIndex, Similarity, Vectors, open_matrix
 from foils.search.vectors import Matrix
 
 METRICS = ("ndcg@10", "mrr@10", "recall@100", "map")
-DEPTH = 1000
-"""Items ranked per anchor at least: what trec_eval's uncut measures look at, and room for ties at a cut-off."""
+UNCUT = 1000
+"""Items ranked for a metric without a cut-off, as in trec_eval."""
+ROOM = 10
+"""Ranked this many times deeper than a cut-off, so that ties at it are seen whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +66,42 @@ def evaluate_vectors(
         progress: called with (anchors done, anchors in all).
 
     Raises:
-        InputError: there is no such split or metric, or it has no positive.
+        InputError: no such split or metric, no positive in it, or vectors of a wrong shape or with NaN.
     """
     wanted = [Metric.parse(name) for name in metrics]
+    if not wanted:
+        raise InputError(f"no metric was asked for; give for instance {', '.join(METRICS)}")
+    sides = _checked(collection, anchors, items, similarity)
     judged = collection.judgements.select((split,))
     rows = np.unique(judged.anchors[judged.grades > 0])
     if not len(rows):
         raise DataError(f"the split {split!r} has no positive; there are: {', '.join(collection.splits)}")
     inside = np.isin(judged.anchors, rows)
     queries = np.searchsorted(rows, judged.anchors[inside])
-    depth = min(max(DEPTH, *(metric.k or 0 for metric in wanted)), len(collection.items))
-    index = ExactIndex(Vectors(items, similarity, "corpus vectors"), ~collection.items.empty)
-    blocks = Blocks.within(memory_bytes, dim=items.shape[1], depth=depth)
-    vectors = Vectors(anchors, similarity, "query vectors")
+    depth = min(max(ROOM * metric.k if metric.k else UNCUT for metric in wanted), len(collection.items))
+    index = ExactIndex(sides[1], ~collection.items.empty)
+    blocks = Blocks.within(memory_bytes, dim=sides[1].dim, depth=depth)
     found, scores = np.empty((len(rows), depth), np.int64), np.empty((len(rows), depth), np.float32)
     for start in range(0, len(rows), blocks.anchors):
         part = slice(start, min(start + blocks.anchors, len(rows)))
         nothing = Relation(np.zeros(part.stop - start + 1, np.int64), np.zeros(0, np.int64))
-        found[part], scores[part] = index.search(vectors.read(rows[part]), depth, nothing, blocks)
+        found[part], scores[part] = index.search(sides[0].read(rows[part]), depth, nothing, blocks)
         if progress is not None:
             progress(part.stop, len(rows))
     qrels = Qrels.from_pairs(queries, judged.items[inside], judged.grades[inside], n_queries=len(rows))
-    return Evaluation(rows, evaluate_ranking(found, np.nan_to_num(scores), qrels, wanted))
+    return Evaluation(rows, evaluate_ranking(found, scores, qrels, wanted))
+
+
+def _checked(collection: Collection, anchors: Matrix, items: Matrix, similarity: Similarity) -> tuple[Vectors, Vectors]:
+    """Check both sides; a zero vector is allowed: it is similar to nothing."""
+    anchors = open_matrix(anchors, what="query vectors", rows=len(collection.anchors), of="the queries")
+    items = open_matrix(items, what="corpus vectors", rows=len(collection.items), of="the corpus")
+    if anchors.shape[1] != items.shape[1]:
+        raise DataError(
+            f"query vectors have {anchors.shape[1]} dimensions and corpus vectors {items.shape[1]}; "
+            "encode both with the same model"
+        )
+    sides = Vectors(anchors, similarity, "query vectors"), Vectors(items, similarity, "corpus vectors")
+    for side in sides:
+        side.check(may_be_zero=np.ones(len(side), bool))
+    return sides

@@ -128,8 +128,7 @@ def _grades(grades: npt.ArrayLike | None, count: int) -> Float32:
     array = _array("grades", grades)
     if array.shape != (count,) or array.dtype.kind not in "iuf":
         raise DataError(
-            f"grades has the shape {array.shape} and type {array.dtype}; expected {count} numbers, one per "
-            "pair"
+            f"grades has the shape {array.shape} and type {array.dtype}; expected {count} numbers, one per pair"
         )
     return checked_grades(array.astype(np.float64), lambda row: f"grades[{row}]")
 

@@ -73,9 +73,7 @@ def _place(source: Source, row: int) -> str:
     return nth_place(source, numbers, row + 1)  # the header is a record too
 
 
-def _columns(
-    source: Source, header: list[str], fields: Sequence[Field]
-) -> list[Callable[[list[str], int], Any]]:
+def _columns(source: Source, header: list[str], fields: Sequence[Field]) -> list[Callable[[list[str], int], Any]]:
     """Choose how each field's value is taken from the cells of a row."""
     return [_column(source, header, field) for field in fields]
 
@@ -83,16 +81,12 @@ def _columns(
 def _column(source: Source, header: list[str], field: Field) -> Callable[[list[str], int], Any]:
     count = header.count(field.name)
     if count > 1:
-        raise DataError(
-            f"{source.name}, line 1: {count} columns are called {quoted(field.name)}; rename all but one"
-        )
+        raise DataError(f"{source.name}, line 1: {count} columns are called {quoted(field.name)}; rename all but one")
     if not count:
         if not field.required:
             return lambda _cells, _number: None
         separated = (
-            "; separate the columns by commas"
-            if len(header) == 1 and any(c in header[0] for c in "\t;|")
-            else ""
+            "; separate the columns by commas" if len(header) == 1 and any(c in header[0] for c in "\t;|") else ""
         )
         raise DataError(
             f"{source.name}, line 1: there is no column {quoted(field.name)}; add a header line, or name "

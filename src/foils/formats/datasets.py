@@ -103,9 +103,7 @@ def _request(url: str, name: str, archive: Path) -> http.client.HTTPResponse:
                 f"there is no data set {quoted(name)} at {shown(url)} (404); check its spelling, for "
                 "instance scifact, nfcorpus, fiqa"
             ) from error
-        raise DataError(
-            f"{shown(url)}: the server answers {error.code}; try again later, or {elsewhere}"
-        ) from error
+        raise DataError(f"{shown(url)}: the server answers {error.code}; try again later, or {elsewhere}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(
@@ -121,9 +119,7 @@ def _receive(response: http.client.HTTPResponse, url: str, file: IO[bytes]) -> N
         received += len(chunk)
     # A connection that closes early ends the body without an error.
     if expected.isdecimal() and received != int(expected):
-        raise DataError(
-            f"{shown(url)}: the download broke off after {received} of {expected} bytes; try again"
-        )
+        raise DataError(f"{shown(url)}: the download broke off after {received} of {expected} bytes; try again")
 
 
 def _read(response: http.client.HTTPResponse, url: str, received: int) -> bytes:

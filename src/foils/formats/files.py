@@ -56,15 +56,13 @@ def reading(source: Source) -> Iterator[IO[bytes]]:
             yield _open(source, stack)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DataError(
-            f"{source.name}: the compressed data is damaged or cut short ({error}); get or compress the file "
-            "again"
+            f"{source.name}: the compressed data is damaged or cut short ({error}); get or compress the file again"
         ) from error
     except FileNotFoundError as error:
         raise DataError(f"{source.name}: there is no such file; check the path") from error
     except OSError as error:
         raise DataError(
-            f"{source.name}: cannot be read ({error.strerror or error}); check that it is a file that you "
-            "may read"
+            f"{source.name}: cannot be read ({error.strerror or error}); check that it is a file that you may read"
         ) from error
 
 
@@ -95,6 +93,4 @@ def _stored(source: Source, stack: ExitStack) -> IO[bytes]:
         RuntimeError,
         NotImplementedError,
     ) as error:  # zipfile: encrypted; compressed by an unknown method
-        raise DataError(
-            f"{source.name}: cannot be unpacked ({error}); unpack the archive yourself"
-        ) from error
+        raise DataError(f"{source.name}: cannot be unpacked ({error}); unpack the archive yourself") from error

@@ -42,9 +42,7 @@ class Folder:
             DataError: there are none, or a split is there plain and as .gz.
         """
         files = [PurePosixPath(name.removesuffix(".gz")) for name in self.files]
-        splits = {
-            file.stem: str(file) for file in files if str(file.parent) == "qrels" and file.suffix == ".tsv"
-        }
+        splits = {file.stem: str(file) for file in files if str(file.parent) == "qrels" and file.suffix == ".tsv"}
         if not splits:
             raise DataError(
                 f"{self.name}: there are no judgements, qrels/<split>.tsv or .tsv.gz (found "
@@ -57,8 +55,7 @@ class Folder:
         found = [self.files[each] for each in (name, f"{name}.gz") if each in self.files]
         if len(found) == 2:
             raise DataError(
-                f"{self.name}: holds both {shown(name)} and {shown(name)}.gz; remove the one that is not "
-                "meant"
+                f"{self.name}: holds both {shown(name)} and {shown(name)}.gz; remove the one that is not meant"
             )
         if not found:
             raise DataError(
@@ -76,9 +73,14 @@ def open_folder(path: Path) -> Folder:
     Raises:
         DataError: the path is missing, or neither a folder nor a .zip with one data set.
     """
-    if path.is_dir():
+    try:
+        found = "folder" if path.is_dir() else "file" if path.exists() else None
+    except (OSError, ValueError) as error:  # a name that is too long, a folder that may not be looked into
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{shown(str(path))}: cannot be looked at ({reason}); check the path") from error
+    if found == "folder":
         return _from_disk(path)
-    if not path.exists():
+    if found is None:
         raise DataError(f"{shown(str(path))}: there is no such folder or file; check the path")
     if not zipfile.is_zipfile(path):
         raise DataError(f"{shown(str(path))}: is neither a folder nor a whole .zip archive; {SHAPE}")
@@ -95,18 +97,12 @@ def listed(names: Iterable[str]) -> str:
 def _from_disk(path: Path) -> Folder:
     try:
         places = [*path.iterdir(), *((path / "qrels").iterdir() if (path / "qrels").is_dir() else ())]
-        inner = sorted(
-            place.name for place in places if place.is_dir() and (place / "corpus.jsonl").is_file()
-        )
+        inner = sorted(place.name for place in places if place.is_dir() and (place / "corpus.jsonl").is_file())
         files = [place for place in places if place.is_file() and not place.name.startswith(".")]
     except OSError as error:
-        raise DataError(
-            f"{shown(str(path))}: cannot be listed ({error.strerror}); check its permissions"
-        ) from error
+        raise DataError(f"{shown(str(path))}: cannot be listed ({error.strerror}); check its permissions") from error
     if inner and not any(file.name.startswith("corpus.jsonl") for file in files):
-        raise DataError(
-            f"{shown(str(path))}: holds no data set itself; give the folder inside it: {listed(inner)}"
-        )
+        raise DataError(f"{shown(str(path))}: holds no data set itself; give the folder inside it: {listed(inner)}")
     return Folder(shown(str(path)), {file.relative_to(path).as_posix(): Source(file) for file in files})
 
 
@@ -115,17 +111,9 @@ def _from_zip(path: Path) -> Folder:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(
-            f"{shown(str(path))}: cannot be read as a .zip ({error}); get the file again"
-        ) from error
-    names = [
-        name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-    ]
-    tops = {
-        name.rpartition("/")[0]
-        for name in names
-        if name.rpartition("/")[2] in ("corpus.jsonl", "corpus.jsonl.gz")
-    }
+        raise DataError(f"{shown(str(path))}: cannot be read as a .zip ({error}); get the file again") from error
+    names = [name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))]
+    tops = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in ("corpus.jsonl", "corpus.jsonl.gz")}
     if len(tops) != 1 or "/" in (top := tops.pop()):
         raise DataError(
             f"{shown(str(path))}: expected one corpus.jsonl at the top or in the only folder (found "

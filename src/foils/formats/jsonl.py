@@ -75,9 +75,7 @@ def _fault(line: bytes, fields: Sequence[Field], error: Exception) -> str:
     except RecursionError:
         return "the JSON is nested too deeply; expected an object of plain fields"
     except ValueError as fault:
-        where = (
-            f"{fault.msg} at column {fault.colno}" if isinstance(fault, json.JSONDecodeError) else str(fault)
-        )
+        where = f"{fault.msg} at column {fault.colno}" if isinstance(fault, json.JSONDecodeError) else str(fault)
         return f"invalid JSON ({where}); write one JSON object per line, and no array around them"
     if not isinstance(record, dict):
         return f"found {JSON_NAMES[type(record).__name__]}, expected one JSON object per line"
@@ -92,10 +90,7 @@ def _field_fault(record: dict[str, Any], field: Field) -> str | None:
     if field.name not in record:
         if not field.required:
             return None
-        return (
-            f"the field {quoted(field.name)} is missing; add it, or name another: "
-            f"{nearest(field.name, record)}"
-        )
+        return f"the field {quoted(field.name)} is missing; add it, or name another: {nearest(field.name, record)}"
     value: Any = record[field.name]
     if value is None and not field.required:
         return None

@@ -45,9 +45,7 @@ def split_codes(names: pa.Array, place: Place) -> tuple[Int16, tuple[str, ...]]:
     """
     blank = pc.equal(pc.utf8_trim_whitespace(names), "")
     if pc.any(blank).as_py():
-        raise DataError(
-            f"{place(first_true(blank))}: the split has no name; write train, dev, test or another name"
-        )
+        raise DataError(f"{place(first_true(blank))}: the split has no name; write train, dev, test or another name")
     encoded = names.dictionary_encode()
     found = encoded.dictionary.to_pylist()
     if len(found) > MOST_SPLITS:

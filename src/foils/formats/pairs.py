@@ -68,9 +68,7 @@ def _read(path: Path, fields: Sequence[Field]) -> Rows:
     source = Source(path)
     suffix, gzipped = source.suffixes
     if suffix not in READERS or (gzipped and suffix == ".parquet"):
-        raise DataError(
-            f"{source.name}: has an unknown suffix; expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
-        )
+        raise DataError(f"{source.name}: has an unknown suffix; expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
     rows = READERS[suffix](source, fields)
     if not len(rows):
         raise DataError(

@@ -57,8 +57,7 @@ def _column(source: Source, field: Field, chunks: pa.ChunkedArray) -> pa.Array:
     kind = chunks.type.value_type if pt.is_dictionary(chunks.type) else chunks.type
     if not any(test(kind) for test in _ALLOWED[field.kind]) and not pt.is_null(kind):
         raise DataError(
-            f"{source.name}: the column {quoted(field.name)} is of type {chunks.type}; expected "
-            f"{field.expected}"
+            f"{source.name}: the column {quoted(field.name)} is of type {chunks.type}; expected {field.expected}"
         )
     column: Any = chunks.cast(field.arrow).combine_chunks()
     column.validate(full=True)  # Parquet promises UTF-8 and does not check it

@@ -25,9 +25,7 @@ from foils.formats.rows import first_true, number_in
 from foils.positives import Int64, Judgements
 
 BLOCK_BYTES = 1 << 24
-START = re.compile(
-    rb"((?:[^\S\r\n]*(?:\r\n?|\n))*)([^\r\n]*)(?:\r\n?|\n|\Z)"
-)  # blank lines, then the first other line
+START = re.compile(rb"((?:[^\S\r\n]*(?:\r\n?|\n))*)([^\r\n]*)(?:\r\n?|\n|\Z)")  # blank lines, then the first other line
 COLUMNS = {"query": pa.large_string(), "item": pa.large_string(), "grade": pa.float64()}
 
 
@@ -91,12 +89,7 @@ def _below_header(body: Body, queries: Known, corpus: Known) -> Body:
         return body
     blank = len(start[1].splitlines())
     cells = as_text(body.source, blank + 1, start[2]).split("\t")
-    if (
-        len(cells) != 3
-        or number_in(cells[2]) is not None
-        or _knows(queries, cells[0])
-        or _knows(corpus, cells[1])
-    ):
+    if len(cells) != 3 or number_in(cells[2]) is not None or _knows(queries, cells[0]) or _knows(corpus, cells[1]):
         return body
     return Body(body.source, body.data[start.end() :], blank + 1)
 
@@ -117,10 +110,7 @@ def _parse(body: Body) -> dict[str, pa.Array]:
     except pa.ArrowInvalid:
         rows = [_cells(body.source, number, line) for number, line in body.lines()]
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
-        return {
-            name: pa.array(column, kind)
-            for column, (name, kind) in zip(columns, COLUMNS.items(), strict=True)
-        }
+        return {name: pa.array(column, kind) for column, (name, kind) in zip(columns, COLUMNS.items(), strict=True)}
     return {name: pa.concat_arrays(table[name].chunks) for name in COLUMNS}
 
 
@@ -131,8 +121,7 @@ def _cells(source: Source, number: int, line: bytes) -> tuple[str, str, float]:
         grade = number_in(cells[2])
         if grade is None:
             raise DataError(
-                f"{place}: the grade {quoted(cells[2])} is not a number; write above 0 = positive, 0 = "
-                "judged negative"
+                f"{place}: the grade {quoted(cells[2])} is not a number; write above 0 = positive, 0 = judged negative"
             )
         return cells[0], cells[1], grade
     expected = f"{place}: has {len(cells)} columns separated by tabs; expected 3: query id, item id, grade"

@@ -71,8 +71,7 @@ class Rows:
         if column.null_count:
             row = first_true(pc.is_null(column))
             raise DataError(
-                f"{self.place(row)}: has no {quoted(name)}, and other rows have one; give it in every row or "
-                "in none"
+                f"{self.place(row)}: has no {quoted(name)}, and other rows have one; give it in every row or in none"
             )
         return column
 
@@ -141,7 +140,5 @@ def first_true(mask: Any) -> int:
 def booleans(mask: Any) -> npt.NDArray[np.bool_]:
     """Make a NumPy array of an Arrow boolean array."""
     return (
-        np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
-        if isinstance(mask, pa.Array)
-        else np.asarray(mask)
+        np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool) if isinstance(mask, pa.Array) else np.asarray(mask)
     )

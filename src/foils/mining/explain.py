@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow.compute as pc
 
 from foils.collection import Collection, Records
-from foils.errors import InputError, did_you_mean
+from foils.errors import InputError, did_you_mean, printable
 from foils.mining.stored import Result
 
 SHOWN = 25
 """Candidates that the text of an explanation shows."""
 NEAREST_OF = 1000
 """Unit ids that a wrong one is compared with."""
-HINT, WIDTH = 200, 60
+WIDTH = 60
 """Characters of a hint, and of a text."""
 
 
@@ -85,12 +85,12 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
     ids = result.candidates(["unit_id"])["unit_id"]
     row = pc.index(ids, unit).as_py()
     if row < 0:
-        near = printable(did_you_mean(unit, ids[:NEAREST_OF].to_pylist())[:HINT])
+        near = printable(did_you_mean(unit, ids[:NEAREST_OF].to_pylist()))
         raise InputError(f"there is no unit {unit!r}; {near}")
     number, place = divmod(row, result.identity.shard_units)
     story: dict[str, Any] = result.shard(number).slice(place, 1).to_pylist()[0]
     names, score = result.names.items, result.identity.scores
-    drawn = set(result.negatives(["negative_ids"])["negative_ids"][row].as_py())
+    drawn = set(result.drawn(number)["negative_ids"][place].as_py())
 
     def pairs(rows: list[int], column: str, **others: list[Any]) -> list[Pair]:
         scores: list[float] = story.get(f"{column}.{score}", [math.nan] * len(rows))
@@ -122,11 +122,6 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
             drawn=[names[item].as_py() in drawn for item in story["items"]],
         ),
     )
-
-
-def printable(text: str) -> str:
-    """Escape control characters, so that text from data cannot steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _text(records: Records, row: int) -> str | None:

@@ -54,6 +54,20 @@ def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["shor
     return pa.table(columns)
 
 
+def negative_rows(table: pa.Table, collection: Collection, m: int) -> tuple[Int64, Int64]:
+    """Give the negatives as rows of the collection that they were mined from.
+
+    Returns:
+        int64[U], anchor rows; int64[U, m], item rows, −1 = absent.
+    """
+    lists = table["negative_ids"].combine_chunks()
+    lengths = pc.list_value_length(lists).to_numpy()
+    items = np.full((len(table), m), -1, np.int64)
+    present = np.arange(m) < lengths[:, None]
+    items[present] = collection.items.rows(lists.flatten().cast(pa.large_string()))
+    return collection.anchors.rows(table["anchor_id"].combine_chunks().cast(pa.large_string())), items
+
+
 def with_texts(rows: pa.Table, collection: Collection) -> pa.Table:
     """Replace ids by texts, title and text joined."""
     anchors, items = _Texts.of(collection.anchors), _Texts.of(collection.items)

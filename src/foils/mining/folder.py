@@ -22,8 +22,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from foils import _durable as durable
 from foils.errors import FolderError
-from foils.mining import durable
 from foils.mining.counts import Counts
 from foils.mining.identity import FORMAT, Identity, differences
 from foils.mining.memory import Effort
@@ -144,11 +144,8 @@ class Folder:
                 table: self._write_table(table, [self._shard_path(table, name) for name in names])
                 for table in manifest.shards[names[0]].checksums
             }
-            ids = pa.table({"item_id": items.cast(pa.string())})
             path = self.path / "items.parquet"
-            durable.write_file(
-                path, lambda partial: pq.write_table(ids, partial, row_group_size=ITEMS_OF_A_GROUP, **PARQUET)
-            )
+            durable.write_file(path, lambda partial: _write_ids(partial, items))
             return {**tables, "items": durable.checksum(path)}
 
     def complete(self, tables: dict[str, str], stats: dict[str, Any]) -> None:
@@ -209,6 +206,14 @@ class Temporary:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="foils-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+def _write_ids(path: Path, items: pa.Array) -> None:
+    schema = pa.schema({"item_id": pa.string()})
+    with pq.ParquetWriter(path, schema, **PARQUET) as writer:
+        for start in range(0, len(items), ITEMS_OF_A_GROUP):
+            part = items.slice(start, ITEMS_OF_A_GROUP).cast(pa.string())  # all at once may exceed 2 GiB
+            writer.write_table(pa.table([part], schema=schema))
 
 
 def chosen_or_temporary(out: str | Path | None) -> tuple[Path, Temporary | None]:

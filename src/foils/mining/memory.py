@@ -50,6 +50,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self.peak: int | None = None
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._last = self._clocks()
@@ -71,8 +72,9 @@ class PeakMemory:
     def look(self) -> None:
         """Look once."""
         now = anonymous_bytes()
-        if now is not None:
-            self.peak = max(self.peak or 0, now)
+        with self._lock:
+            if now is not None:
+                self.peak = max(self.peak or 0, now)
 
     def lap(self) -> Effort:
         """Give the time since the last lap, and the peak so far."""

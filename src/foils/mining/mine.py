@@ -7,6 +7,8 @@ from pathlib import Path
 
 from foils import recipes
 from foils.collection import Collection
+from foils.encoders import Encoder, encode_all, open_encoder
+from foils.errors import InputError
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution
 from foils.mining.mined import Mined
@@ -14,6 +16,7 @@ from foils.mining.prepare import VectorSource, VectorSources, prepare, vectors_b
 from foils.mining.run import Progress, all_rows, run
 from foils.mining.stored import Result
 from foils.recipes import Recipe
+from foils.search import MODEL
 
 
 def mine(
@@ -21,6 +24,7 @@ def mine(
     recipe: str | Path | Recipe,
     *,
     negatives: int,
+    model: str | Encoder | None = None,
     query_vectors: VectorSource | None = None,
     item_vectors: VectorSource | None = None,
     vectors: VectorSources | None = None,
@@ -38,7 +42,8 @@ def mine(
         collection: anchors, items and positives; only the named split's positives are excluded.
         recipe: name or file of a recipe, or a loaded one.
         negatives: negatives per unit.
-        query_vectors: float[anchors, d] or an .npy file of them.
+        model: encoder of the texts: the folder of a static one, ``minilm``, or anything with ``encode``.
+        query_vectors: instead of a model, float[anchors, d] or an .npy file of them.
         item_vectors: float[items, d] or an .npy file of them.
         vectors: further encoders' vectors by name, (anchors, items) each.
         split: whose positives are mined for and excluded.
@@ -54,9 +59,15 @@ def mine(
     """
     execution = execution or Execution()
     given = vectors_by_name(query_vectors, item_vectors, vectors)
+    if model is not None and MODEL in given:
+        raise InputError("give a model, or query_vectors and item_vectors, not both")
     path, temporary = chosen_or_temporary(out)
     refuse_foreign(path)
     loaded = _override(recipe, settings) if isinstance(recipe, Recipe) else recipes.load(recipe, settings)
+    if model is not None:
+        encoder = open_encoder(model) if isinstance(model, str) else model
+        sides = (encode_all(encoder, side.full_texts()) for side in (collection.anchors, collection.items))
+        given = {MODEL: (next(sides), next(sides)), **given}
     prepared = prepare(collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution)
     search = prepared.search()
     job = prepared.job(lambda block: [(search.of(block), all_rows(block))])

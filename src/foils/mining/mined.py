@@ -19,6 +19,7 @@ from foils.mining.prepare import Prepared, VectorSource, VectorSources, prepare,
 from foils.mining.run import Progress
 from foils.mining.stored import Result
 from foils.mining.summary import summarise
+from foils.positives import Int64
 from foils.recipes import Recipe
 
 
@@ -142,6 +143,16 @@ class Mined:
                 "give it to Mined.open, or ask for columns='id'"
             )
         return export.with_texts(rows, self.collection)
+
+    def rows(self, collection: Collection) -> tuple[Int64, Int64]:
+        """Give the negatives as rows of the collection: int64[U] anchors, int64[U, M] items, −1 = absent.
+
+        Raises:
+            InputError: it is not the collection that they were mined from.
+        """
+        if self.identity.inputs["collection"] != collection.digest(self.identity.split):
+            raise InputError(f"{self.path} was mined from other data than this; give the data that it was mined from")
+        return export.negative_rows(self.negatives, collection, self.identity.negatives)
 
     def sample(self, epoch: int) -> pa.Table:
         """Draw other negatives for another epoch, without mining again; see ``rejudge.sample``."""

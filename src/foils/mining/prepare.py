@@ -19,7 +19,7 @@ from foils.mining.settle import Search
 from foils.mining.tables import Names
 from foils.positives import Units
 from foils.recipes import Recipe
-from foils.search import MODEL, Blocks, Inputs, Vectors, open_matrix
+from foils.search import MODEL, Blocks, Inputs, matrix_digest, open_matrix
 from foils.search.vectors import Matrix
 
 VectorSource = str | Path | Matrix
@@ -134,7 +134,7 @@ def prepare(
         units=len(units),
         shard_units=SHARD_UNITS,
         candidates_stored=len(units) * depth <= MAX_STORED_CANDIDATES,
-        inputs={"collection": collection.digest(split), **_digests(inputs)},
+        inputs={"collection": collection.digest(split), **_digests(recipe, inputs)},
         versions=versions(),
     )
     return Prepared(identity, recipe, collection, inputs, units)
@@ -175,9 +175,11 @@ def _matrices(collection: Collection, name: str, pair: tuple[VectorSource, Vecto
     )
 
 
-def _digests(inputs: Inputs) -> dict[str, str]:
+def _digests(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
+    """Hash the vectors that the recipe reads; nothing follows from others."""
+    read = {*recipe.source.fields.reads(), *(name for part in recipe.scorers for name in part.fields.reads())}
     return {
-        f"vectors.{name}.{side}": Vectors(matrix, "dot").digest
-        for name, pair in sorted(inputs.matrices.items())
-        for side, matrix in zip(("anchors", "items"), pair, strict=True)
+        f"vectors.{name}.{side}": matrix_digest(matrix)
+        for name in sorted(read)
+        for side, matrix in zip(("anchors", "items"), inputs.matrices[name], strict=True)
     }

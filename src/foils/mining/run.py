@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import threadpoolctl
 
+from foils._threads import one_thread
 from foils.mining import counts, tables
 from foils.mining.folder import Folder, Manifest
 from foils.mining.identity import Execution, Identity
@@ -81,11 +82,11 @@ def _write_shards(
 ) -> Manifest:
     """Settle and write the shards that are not finished."""
     total, size = len(job.units), job.identity.shard_units
-    with threadpoolctl.threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, total, size):
             name, stop = f"{start // size:05d}", min(start + size, total)
             if name not in manifest.shards:
-                shard, numbers = _shard(job, range(start, stop, job.unit_block), stop, pool, progress)
+                shard, numbers = _shard(job, _blocks(start, stop, job.unit_block, threads), pool, progress)
                 manifest = folder.write_shard(manifest, name, shard, numbers, memory.lap())
             elif progress is not None:
                 progress(stop, total)
@@ -93,9 +94,8 @@ def _write_shards(
 
 
 def _shard(
-    job: Job, starts: range, stop: int, pool: ThreadPoolExecutor, progress: Progress | None
+    job: Job, blocks: Sequence[slice], pool: ThreadPoolExecutor, progress: Progress | None
 ) -> tuple[dict[str, pa.Table], counts.Counts]:
-    blocks = [slice(start, min(start + job.unit_block, stop)) for start in starts]
     futures = [pool.submit(_block, job, block) for block in blocks]
     parts: list[dict[str, pa.Table]] = []
     numbers: list[counts.Counts] = []
@@ -110,6 +110,13 @@ def _shard(
         for future in futures:
             future.cancel()
     return {name: tables.join([part[name] for part in parts]) for name in parts[0]}, counts.total(numbers)
+
+
+def _blocks(start: int, stop: int, most: int, threads: int) -> list[slice]:
+    """Cut units into even blocks of at most ``most``, and work for every thread."""
+    count = max(-(-(stop - start) // most), min(threads, stop - start))
+    edges = [start + (stop - start) * place // count for place in range(count + 1)]
+    return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
 
 def _block(job: Job, block: slice) -> tuple[dict[str, pa.Table], counts.Counts]:

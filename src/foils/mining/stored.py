@@ -102,6 +102,10 @@ class Result:
 
         return lru_cache(maxsize=2)(read)
 
+    def drawn(self, number: int) -> pa.Table:
+        """Read the negatives of one shard."""
+        return pq.ParquetFile(self.path / "negatives.parquet").read_row_group(number)
+
     @cached_property
     def units(self) -> Units:
         """All units, in the order of the tables."""

@@ -51,8 +51,11 @@ def from_resolved(data: dict[str, Any], label: str) -> Recipe:
 
 
 def override_resolved(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """Change fields of a loaded recipe; see ``load`` for the errors."""
-    return build(override(Document(recipe.name, recipe.resolved()), settings), recipe.name)
+    """Change fields of a loaded recipe; what was measured of it no longer holds. See ``load`` for the errors."""
+    changed = build(override(Document(recipe.name, recipe.resolved()), settings), recipe.name)
+    return msgspec.structs.replace(
+        changed, summary=recipe.summary, loss=recipe.loss, paper=recipe.paper, fidelity=recipe.fidelity
+    )
 
 
 def _text(name: str | Path) -> tuple[str, str, str]:

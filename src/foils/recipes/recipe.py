@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from foils.candidates import Kind
+from foils.candidates import RESERVED, Kind
 from foils.errors import RecipeError, did_you_mean
 from foils.recipes.document import Path
 from foils.rules import Rule
@@ -114,9 +114,9 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
         RecipeError: a column is missing, given twice or of a lesser kind; or ``reference: pair`` without ``per: pair``.
     """
     names = [*recipe.source.fields.columns(), *(name for part in recipe.scorers for name in part.fields.columns())]
-    if len(set(names)) < len(names):
-        problem = f"two parts give a column of the same name: {', '.join(names)}; leave one out"
-        raise RecipeError(f"{where(('scorers',))}: {problem}")
+    if len(set(names)) < len(names) or RESERVED & set(names):
+        problem = f"columns need names of their own: {', '.join(names)} (reserved: {', '.join(sorted(RESERVED))})"
+        raise RecipeError(f"{where(('scorers',))}: {problem}; set another name, or leave one out")
     for number, rule in enumerate(recipe.rules):
         _check_part(recipe, where(("rules", number, rule.name)), rule.fields)
     for step, rules in enumerate(recipe.relaxations):

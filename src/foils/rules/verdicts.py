@@ -18,7 +18,7 @@ def reasons(scores: Array, bound: Array, name: str, unscored: Unscored) -> Array
 
     Args:
         scores: float[A, K]; NaN = not scored.
-        bound: float64[A, 1], or a number; NaN = there is no reference positive.
+        bound: float64[A, 1], or a number, rounded to the scores' precision; NaN = there is no reference positive.
         name: the reason.
         unscored: what to do with candidates without a score.
 
@@ -26,8 +26,8 @@ def reasons(scores: Array, bound: Array, name: str, unscored: Unscored) -> Array
         int8[A, K], index into ``REASONS``.
     """
     xp = _array.namespace(scores)
-    scores = xp.astype(scores, xp.float64)
-    bound = xp.zeros_like(scores) + bound
+    # In the scores' own precision: the float32 nearest to 0.7 is a score of 0.7.
+    bound = xp.astype(xp.zeros_like(scores, dtype=xp.float64) + bound, scores.dtype)
     reason = xp.where(scores >= bound, REASONS.index(name), 0)
     reason = xp.where(xp.isnan(bound), REASONS.index("no_positive_score"), reason)
     missing = REASONS.index("unscored") if unscored == "reject" else 0

@@ -34,6 +34,9 @@ class Scorer(Protocol):
     def columns(self) -> Mapping[str, Kind]:
         """Name the column it adds, with its kind."""
 
+    def reads(self) -> tuple[str, ...]:
+        """Name the encoders whose vectors it reads."""
+
     def check(self, inputs: Inputs) -> None:
         """Look at what it will read, before work starts."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -20,10 +21,16 @@ class VectorScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose vectors."""
     similarity: Similarity = "cosine"
     """``cosine`` or ``dot``."""
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")] = "vectors"
+    """Name of the column; a recipe with two such scorers needs two names."""
 
     def columns(self) -> Mapping[str, Kind]:
-        """The similarity, as column ``vectors``."""
-        return {"vectors": Kind.RATIO}
+        """The similarity, as column ``name``."""
+        return {self.name: Kind.RATIO}
+
+    def reads(self) -> tuple[str, ...]:
+        """The vectors of one encoder."""
+        return (self.vectors,)
 
     def check(self, inputs: Inputs) -> None:
         """Look at every value of the vectors."""

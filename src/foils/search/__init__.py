@@ -7,7 +7,7 @@ rescored by one kernel (products exact in float64, summed in a fixed order, roun
 
 from foils.search.exact import Blocks, ExactIndex, pair_scores
 from foils.search.inputs import MODEL, Inputs, VectorPair
-from foils.search.vectors import Similarity, Vectors, open_matrix
+from foils.search.vectors import Similarity, Vectors, matrix_digest, open_matrix
 
 __all__ = [
     "MODEL",
@@ -17,6 +17,7 @@ __all__ = [
     "Similarity",
     "VectorPair",
     "Vectors",
+    "matrix_digest",
     "open_matrix",
     "pair_scores",
 ]

@@ -84,4 +84,4 @@ class Inputs:
         """Look at every value of one encoder's vectors, before work starts; see ``Vectors.check``."""
         pair = self.vectors(name, similarity)
         pair.anchors.check()
-        pair.items.check(ignored=~self.mineable)
+        pair.items.check(may_be_zero=~self.mineable)

@@ -94,11 +94,11 @@ class Vectors:
             return 1.0
         return max((float(norms.max()) for _, norms in self._norms()), default=0.0)
 
-    def check(self, *, ignored: npt.NDArray[np.bool_] | None = None) -> None:
+    def check(self, *, may_be_zero: npt.NDArray[np.bool_] | None = None) -> None:
         """Look at every value before work starts.
 
         Args:
-            ignored: bool[N], rows that are never used (empty texts); they may be zero.
+            may_be_zero: bool[N], rows that a zero vector is no fault of, even under cosine (empty texts).
 
         Raises:
             DataError: NaN, infinity, a length above 1e18, or a row that is zero in float32 under cosine.
@@ -107,7 +107,7 @@ class Vectors:
             bad = ~np.isfinite(norms) | (norms > NORM_LIMIT)
             if self.similarity == "cosine":
                 zero = norms == 0
-                bad |= zero & ~ignored[start : start + len(norms)] if ignored is not None else zero
+                bad |= zero if may_be_zero is None else zero & ~may_be_zero[start : start + len(norms)]
             if bad.any():
                 row = int(np.argmax(bad))
                 raise DataError(self._complaint(start + row, float(norms[row])))
@@ -133,11 +133,11 @@ class Vectors:
                 norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float64))
             yield start, norms
 
-    @cached_property
-    def digest(self) -> str:
-        """Hash of shape, dtype and values."""
-        state = hashlib.blake2b(f"vectors/1 {self.matrix.shape} {self.matrix.dtype.str}".encode(), digest_size=16)
-        step = max(1, READ_BYTES // (self.dim * self.matrix.itemsize))
-        for start in range(0, len(self), step):
-            state.update(np.ascontiguousarray(self.matrix[start : start + step]).data)
-        return state.hexdigest()
+
+def matrix_digest(matrix: Matrix) -> str:
+    """Hash the shape, dtype and values of float[N, d]."""
+    state = hashlib.blake2b(f"vectors/1 {matrix.shape} {matrix.dtype.str}".encode(), digest_size=16)
+    step = max(1, READ_BYTES // (matrix.shape[1] * matrix.itemsize))
+    for start in range(0, len(matrix), step):
+        state.update(np.ascontiguousarray(matrix[start : start + step]).data)
+    return state.hexdigest()

@@ -38,6 +38,9 @@ class Source(Protocol):
     def columns(self) -> Mapping[str, Kind]:
         """Name the score columns it returns, with their kinds."""
 
+    def reads(self) -> tuple[str, ...]:
+        """Name the encoders whose vectors it reads."""
+
     def depths(self, negatives: int) -> tuple[int, int]:
         """Say how many candidates per unit are asked for at first, and at most; a random source draws once."""
 

@@ -38,6 +38,10 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The similarity, as column ``dense``."""
         return {"dense": Kind.RATIO}
 
+    def reads(self) -> tuple[str, ...]:
+        """The vectors of one encoder."""
+        return (self.vectors,)
+
     def depths(self, negatives: int) -> tuple[int, int]:
         """``k``, and ``max_depth``."""
         return self.k, DEEPER * self.k if self.max_depth is None else self.max_depth

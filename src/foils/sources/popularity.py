@@ -32,6 +32,10 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """No scores."""
         return {}
 
+    def reads(self) -> tuple[str, ...]:
+        """No vectors."""
+        return ()
+
     def depths(self, negatives: int) -> tuple[int, int]:
         """``k``, once."""
         return self.k or negatives, self.k or negatives

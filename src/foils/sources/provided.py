@@ -24,6 +24,10 @@ class Provided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """No scores; add a scorer to get some."""
         return {}
 
+    def reads(self) -> tuple[str, ...]:
+        """No vectors."""
+        return ()
+
     def depths(self, negatives: int) -> tuple[int, int]:
         """``k``, once."""
         return self.k, self.k

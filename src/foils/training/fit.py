@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from foils._threads import one_thread
 from foils.collection import Collection
 from foils.encoders.bags import Bags
 from foils.encoders.static import Float32, StaticEncoder
@@ -27,7 +28,6 @@ from foils.training.batches import Batch, MinedNegatives, Pool, batches, steps_p
 from foils.training.info_nce import info_nce
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection, check_bags, has_tokens
-from foils.training.threads import one_thread
 
 Progress = Callable[[int, int, float], None]
 """Called after each step with the steps done, the steps in all and the batch's loss."""
@@ -61,10 +61,13 @@ def fit_static(
 
     Raises:
         DataError: no texts, no such split, no pair to train on, or mined rows outside the collection.
-        InputError: the settings ask for mined negatives that are not given, or ignore those that are.
+        InputError: the settings ask for mined negatives that are not given, or ignore those that are; or the seed is
+            negative.
     """
     settings = settings or StaticSettings()
     _check_mode(settings, mined)
+    if seed < 0:
+        raise InputError(f"seed is {seed}; expected a whole number from 0")
     positives = collection.positives((split,))
     if bags is None:
         bags = bag_collection(collection, split=split, vocabulary_size=settings.vocabulary_size)

@@ -1,6 +1,6 @@
 """Products on one thread, so that their bits do not depend on the machine's number of threads.
 
-The number of BLAS threads belongs to the whole process. Where trainings overlap, each would restore what it
+The number of BLAS threads belongs to the whole process. Where jobs overlap, each would restore what it
 found, the first to end while others still run; so the first to begin sets one, the last to end restores.
 """
 
@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 
 class _Limit:
-    """The limit of this process, and how many trainings hold it."""
+    """The limit of this process, and how many jobs hold it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
