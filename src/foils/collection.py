@@ -25,7 +25,7 @@ NORMALISERS: Mapping[str, Callable[[str], str]] = {
 """When two items count as exact duplicates: title and text are equal after normalisation."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Records:
     """Ids and texts of the anchors or of the items.
 
@@ -56,6 +56,11 @@ class Records:
             twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py()
             raise DataError(f"the id {twice!r} is given more than once; ids must be unique")
         return cls(arrays["ids"], arrays.get("texts"), arrays.get("titles"))
+
+    def __repr__(self) -> str:
+        """Say how many there are, without their texts."""
+        kinds = [name for name, column in (("titles", self.titles), ("texts", self.texts)) if column is not None]
+        return f"Records({len(self):,} ids{''.join(f', {kind}' for kind in kinds)})"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -111,7 +116,7 @@ class Records:
         return state.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Collection:
     """Anchors, items and what is known about their pairs.
 
@@ -138,6 +143,11 @@ class Collection:
             raise DataError(
                 f"item_groups has {len(self.item_groups)} entries for {len(self.items)} items; give one per item"
             )
+
+    def __repr__(self) -> str:
+        """Say what it holds, without its texts."""
+        sizes = f"{len(self.anchors):,} anchors, {len(self.items):,} items, {len(self.judgements):,} judged pairs"
+        return f"Collection({sizes}, splits: {', '.join(self.splits)})"
 
     @classmethod
     def from_beir(cls, path: str | Path, *, normaliser: str = "text") -> Collection:

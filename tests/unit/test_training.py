@@ -415,6 +415,15 @@ print(fit_static(collection, mined=mined, settings=settings).digest)
     assert digest("1", "1") == digest("4", "2")
 
 
+def test_what_cannot_learn_is_refused():
+    data = Collection.from_arrays([(0, 0), (1, 1)], anchors=["red cat", "blue dog"], items=["a cat", "a dog", "a bird"])
+    with pytest.raises(InputError, match="batch of 1"):
+        fit_static(data, settings=StaticSettings(batch_size=1, negatives="in_batch"))
+    nothing = MinedNegatives(np.arange(2), np.full((2, 3), -1))
+    with pytest.raises(InputError, match="none at all"):
+        fit_static(data, mined=nothing)
+
+
 def test_products_run_on_one_thread_and_an_interruption_restores_the_others():
     def stop(done, total, loss):
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}

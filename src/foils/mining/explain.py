@@ -83,9 +83,12 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
         InputError: there is no such unit, or candidates were not stored.
     """
     ids = result.candidates(["unit_id"])["unit_id"]
-    row = pc.index(ids, unit).as_py()
+    row = pc.index(ids, str(unit)).as_py()
     if row < 0:
-        near = printable(did_you_mean(unit, ids[:NEAREST_OF].to_pylist()))
+        if collection is not None and collection.anchors.rows([str(unit)])[0] >= 0:
+            split = result.identity.split
+            raise InputError(f"{unit!r} has no positive in the split {split!r}, so nothing was mined for it")
+        near = printable(did_you_mean(str(unit), ids[:NEAREST_OF].to_pylist()))
         raise InputError(f"there is no unit {unit!r}; {near}")
     number, place = divmod(row, result.identity.shard_units)
     story: dict[str, Any] = result.shard(number).slice(place, 1).to_pylist()[0]

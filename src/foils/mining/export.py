@@ -69,8 +69,10 @@ def negative_rows(table: pa.Table, collection: Collection, m: int) -> tuple[Int6
 
 
 def with_texts(rows: pa.Table, collection: Collection) -> pa.Table:
-    """Replace ids by texts, title and text joined."""
+    """Replace ids by texts, title and text joined; rows whose positive has empty text are left out."""
     anchors, items = _Texts.of(collection.anchors), _Texts.of(collection.items)
+    blank = collection.items.ids.filter(pa.array(collection.items.empty))
+    rows = rows.filter(pc.invert(pc.is_in(rows["positive"].cast(pa.large_string()), value_set=blank)))
     columns = {name: (anchors if name == "anchor" else items).take(rows[name]) for name in rows.column_names}
     return pa.table(columns)
 

@@ -108,7 +108,7 @@ class Folder:
                 listed = "\n  ".join(changed)
                 raise FolderError(
                     f"{self.path} holds a run that differs in:\n  {listed}\n"
-                    "choose another --out, or discard it with --fresh"
+                    "choose another folder (--out), or discard it (--fresh, or fresh=True)"
                 )
             return self._sound_part(read_manifest(self.path))
 
@@ -259,7 +259,8 @@ def read_manifest(path: Path) -> Manifest:
     except FileNotFoundError:
         return Manifest()
     except (OSError, msgspec.DecodeError) as error:
-        raise FolderError(f"{path}/manifest.json cannot be read: {error}; discard the folder with --fresh") from error
+        mend = "discard the folder (--fresh, or fresh=True)"
+        raise FolderError(f"{path}/manifest.json cannot be read: {error}; {mend}") from error
 
 
 def _sound(files: Mapping[Path, str]) -> bool:

@@ -40,7 +40,8 @@ class Execution(msgspec.Struct, frozen=True):
         if self.memory_bytes < LEAST_MEMORY:
             raise InputError(f"a memory budget of {self.memory_bytes} bytes is too small; give at least 16MB")
         if self.threads < 1 or (self.block is not None and self.block < 1):
-            raise InputError(f"threads ({self.threads}) and block ({self.block}) must be at least 1")
+            given = f"threads is {self.threads}" if self.threads < 1 else f"block is {self.block}"
+            raise InputError(f"{given}; expected at least 1")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

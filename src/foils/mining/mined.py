@@ -23,7 +23,7 @@ from foils.positives import Int64
 from foils.recipes import Recipe
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mined:
     """A finished result folder.
 
@@ -80,6 +80,10 @@ class Mined:
         _refuse_other(result, prepared.identity.inputs)
         return cls(result, collection, prepared, execution)
 
+    def __repr__(self) -> str:
+        """Say what was mined and where, without its data."""
+        return f"Mined({str(self.path)!r}: {summarise(self.result).partition(chr(10))[0]})"
+
     @property
     def path(self) -> Path:
         """The folder."""
@@ -125,7 +129,8 @@ class Mined:
         Args:
             format: ``triplet`` = (anchor, positive, negative), one row per positive and negative;
                 ``n-tuple`` = (anchor, positive, negative_1 … negative_M), one row per positive.
-            columns: ``text`` (title and text of the collection) or ``id``.
+            columns: ``text`` (title and text of the collection; rows whose positive has empty text are left out) or
+                ``id``.
             shortfall: what to do with units that have fewer negatives than asked for: ``short`` keeps what there is
                 (an n-tuple holds nulls), ``drop`` leaves them out.
             epoch: whose draw to use.
@@ -133,6 +138,8 @@ class Mined:
         Raises:
             InputError: ``text`` without a collection.
         """
+        if columns not in ("text", "id"):
+            raise InputError(f"there are no columns {columns!r}; use text or id")
         table = self.negatives if epoch == 0 else self.sample(epoch)
         rows = export.training_rows(table, format, self.identity.negatives, shortfall)
         if columns == "id":

@@ -98,6 +98,8 @@ def prepare(
     execution: Execution,
 ) -> Prepared:
     """Check everything that can be checked before work starts, and identify the run."""
+    if not isinstance(collection, Collection):
+        raise InputError(f"expected a Collection, found {collection!r:.80}; read one with Collection.from_beir(path)")
     if negatives < 1:
         raise InputError(f"negatives is {negatives}; ask for at least 1")
     positives = collection.positives((split,))

@@ -113,6 +113,8 @@ def override(document: Document, settings: Sequence[str]) -> Document:
         RecipeError: a setting has no ``=``, names a part that the recipe does not have or has twice, or a field of a
             plain value.
     """
+    if isinstance(settings, str):
+        raise RecipeError(f"settings is one text, {settings!r:.80}; expected a list of them")
     data = copy.deepcopy(document.data)
     origins = dict(document.origins)
     for setting in settings:

@@ -69,7 +69,7 @@ class Inputs:
             given = did_you_mean(name, self.matrices) if self.matrices else "none were given"
             raise InputError(
                 f"this recipe needs the vectors {name!r}: {given}; "
-                "give --model, or --query-vectors and --corpus-vectors"
+                "give a model (--model), or query vectors and corpus vectors (--query-vectors, --corpus-vectors)"
             )
         anchors, items = self.matrices[name]
         if anchors.shape[1] != items.shape[1]:

@@ -145,6 +145,12 @@ def _check_mode(settings: StaticSettings, mined: MinedNegatives | None) -> None:
         raise InputError("negatives is 'mined' and none are given; give some, or choose 'in_batch'")
     if settings.negatives == "in_batch" and mined is not None:
         raise InputError("negatives is 'in_batch' and mined ones are given; leave them out, or choose 'both'")
+    if settings.negatives == "in_batch" and settings.batch_size == 1:
+        raise InputError(
+            "a batch of 1 pair has no in-batch negatives, so nothing is learnt; choose batch_size 2 or more"
+        )
+    if mined is not None and not (mined.items != -1).any():
+        raise InputError("the mined negatives are none at all; mine again by another recipe, or leave them out")
 
 
 def _examples(positives: Positives, bags: CollectionBags, split: str) -> Examples:
