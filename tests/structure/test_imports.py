@@ -75,9 +75,7 @@ def targets(node: ast.AST, module: str, is_package: bool) -> list[str]:
             base = ".".join([*parents[: len(parents) - node.level + 1], *([base] if base else [])])
         return [f"{base}.{alias.name}" for alias in node.names]
     if isinstance(node, ast.Call) and "import" in ast.unparse(node.func).rpartition(".")[2].split("_"):
-        return [
-            arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-        ]
+        return [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
     return []
 
 
@@ -111,9 +109,7 @@ def takes_torch(found: Import) -> bool:
     """Return whether an import takes PyTorch where that is not allowed."""
     if found.target.partition(".")[0] != "torch":
         return False
-    is_place = any(
-        found.importer == place or found.importer.startswith(f"{place}.") for place in TORCH_PLACES
-    )
+    is_place = any(found.importer == place or found.importer.startswith(f"{place}.") for place in TORCH_PLACES)
     return not (is_place and found.in_function)
 
 

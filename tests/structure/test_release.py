@@ -39,9 +39,5 @@ def test_every_requirement_has_a_version_in_constraints_that_serves_it():
     ]
     wanted = [requirement for requirement in map(Requirement, texts) if requirement.name != PROJECT["name"]]
     assert len(wanted) > 20
-    missing = [
-        str(one)
-        for one in wanted
-        if not one.specifier.contains(versions.get(canonicalize_name(one.name), "0"))
-    ]
+    missing = [str(one) for one in wanted if not one.specifier.contains(versions.get(canonicalize_name(one.name), "0"))]
     assert missing == []

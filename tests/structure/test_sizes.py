@@ -10,9 +10,7 @@ LIMIT = 400
 
 def lengths() -> dict[str, int]:
     files = PACKAGE.glob("**/*.py")
-    return {
-        str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in files
-    }
+    return {str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
 
 
 def test_the_median_file_is_short():

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from cyclopts import App, CoercionError, CycloptsError
+from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 
 import foils
 from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, complain
@@ -74,4 +74,7 @@ def _usage(error: CycloptsError) -> str:
     """Say what is wrong with the arguments in a user's words."""
     if isinstance(error, CoercionError) and error.token is not None and error.target_type in EXPECTED:
         return f"{error.token.keyword} {error.token.value}: expected {EXPECTED[error.target_type]}"
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        left = " ".join(map(repr, error.unused_tokens))
+        return f"there is no place for {left}; an option takes one value, as in --seed 1"
     return str(error)

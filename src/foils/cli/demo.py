@@ -6,24 +6,27 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from foils.cli.console import progress_of_stages, say, say_json
-from foils.cli.options import Json
+from foils.cli.console import progress_of_stages, say, say_json, show
+from foils.cli.options import Json, Whole
 from foils.demo import DemoSettings, render, run_demo
+
+DEFAULTS = DemoSettings()
 
 
 def demo(
     *,
     out: Annotated[Path, Parameter(help="Folder for report.html and report.json.")] = Path("demo-output"),
-    seeds: Annotated[int, Parameter(help="Trainings of each kind.")] = DemoSettings().seeds,
-    anchors: Annotated[int, Parameter(help="Docstrings to use at most.")] = DemoSettings().max_anchors,
+    seeds: Annotated[Whole, Parameter(help="Trainings of each kind.")] = DEFAULTS.seeds,
+    anchors: Annotated[Whole, Parameter(help="Docstrings to use at most.")] = DEFAULTS.max_anchors,
     json: Json = False,
 ) -> None:
-    """Do the main job on real text that every machine has: the documentation of the installed Python and its packages.
+    """Do the main job on text that every machine has: Python's documentation.
 
-    Trains an encoder, mines hard negatives by five recipes, trains again with each, and evaluates; it is known which of the
-    "negatives" were positives in hiding. Downloads nothing.
+    Trains an encoder on the docstrings of the installed Python and packages,
+    mines hard negatives by five recipes, trains again with each and evaluates.
+    Which of the "negatives" are hidden positives is known here, so that the
+    recipes can be compared. Downloads nothing.
 
     Examples:
         foils demo
@@ -35,5 +38,5 @@ def demo(
     if json:
         say_json(result.data())
         return
-    Console(highlight=False).print(render(result))
+    show(render(result))
     say(f"\nreport: {out / 'report.html'}")

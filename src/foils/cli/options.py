@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+import numpy as np
+from cyclopts import CoercionError, Parameter, Token
 from cyclopts.validators import Number
 
 from foils.cli.console import note, progress
@@ -17,11 +19,24 @@ from foils.search.vectors import Float32
 
 SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(i?)B?\s*", flags=re.ASCII | re.IGNORECASE)
 
+
+def whole_number(_: type, tokens: Sequence[Token]) -> int:
+    """Read a whole number; 2.7 is none, and is not rounded.
+
+    Raises:
+        CoercionError: it is no whole number.
+    """
+    if not re.fullmatch(r"[+-]?\d{1,19}", tokens[0].value, flags=re.ASCII):
+        raise CoercionError(token=tokens[0], target_type=int)
+    return int(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=whole_number)]
 Data = Annotated[Path, Parameter(help="BEIR folder or .zip: corpus.jsonl, queries.jsonl (plain or .gz), qrels/*.tsv.")]
 Model = Annotated[str, Parameter(help="Folder of a static encoder, or minilm.")]
 Split = Annotated[str, Parameter(help="Whose judgements to use: the name of a file in qrels.")]
 Seed = Annotated[
-    int, Parameter(help="Of all random choices; equal seeds give equal results.", validator=Number(gte=0, lt=2**63))
+    Whole, Parameter(help="Of all random choices; equal seeds give equal results.", validator=Number(gte=0, lt=2**63))
 ]
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print the result as JSON.")]
 
@@ -63,7 +78,7 @@ def require_positives(collection: Collection, split: str, *, least: int = 1, why
         InputError: there is no such split, or too few of its queries have a positive.
     """
     judged = collection.judgements.select((split,))
-    found = len(set(judged.anchors[judged.grades > 0].tolist()))
+    found = len(np.unique(judged.anchors[judged.grades > 0]))
     if found < least:
         raise InputError(
             f"{found} queries of the split {split!r} have a positive{why}; choose another --split "

@@ -57,7 +57,7 @@ def check_same_run(out: Path, known: Mapping[str, Any]) -> None:
 
     Args:
         out: the folder.
-        known: entries of the run's identity that are known before long work.
+        known: what of the run's identity is known before long work, the collection's digest as ``collection``.
 
     Raises:
         FolderError: the folder holds another run; the message says in what it differs.
@@ -65,7 +65,8 @@ def check_same_run(out: Path, known: Mapping[str, Any]) -> None:
     there = read_identity(out)
     if there is None:
         return
-    changed = differences({name: there.get(name) for name in known}, dict(known))
+    entries = there | {"collection": there.get("inputs", {}).get("collection")}
+    changed = differences({name: entries.get(name) for name in known}, dict(known))
     if changed:
         listed = "\n  ".join(changed)
         raise FolderError(

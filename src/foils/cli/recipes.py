@@ -14,12 +14,17 @@ from foils.recipes import Recipe
 
 
 def recipes(
-    name: Annotated[str | None, Parameter(help="A recipe to show.")] = None,
+    name: Annotated[
+        str | None, Parameter(help="A recipe, or a .yaml file; without it, all that come with foils.")
+    ] = None,
     /,
     *,
     json: Json = False,
 ) -> None:
-    """List the recipes, or show one: its parts with every default, its paper, what is approximated.
+    """List the recipes, or show one: its parts with every default, its paper.
+
+    A recipe is verified where the effect that its paper claims was measured
+    here; others are unmeasured.
 
     Examples:
         foils recipes

