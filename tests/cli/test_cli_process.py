@@ -13,7 +13,8 @@ from cli_world import tables
 
 DRIVER = Path(__file__).with_name("cli_driver.py")
 SECONDS = 60
-PLAIN = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR")}
+UNWANTED = ("FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR", "PYTHONUNBUFFERED")
+PLAIN = {name: value for name, value in os.environ.items() if name not in UNWANTED}
 ENVIRONMENT = {**PLAIN, "TERM": "xterm", "COLUMNS": "80", "PYTHONUTF8": "1"}
 
 

@@ -151,7 +151,7 @@ def test_a_static_model_gives_the_vectors(run, data, out, tmp_path, recipe):
     assert f"{out} is finished already" in again.err
 
 
-def test_another_run_is_refused_before_the_model_encodes(run, data, out, tmp_path, monkeypatch):
+def test_another_run_or_split_is_refused_before_the_model_encodes(run, data, out, tmp_path, monkeypatch):
     assert run("train", data.path, "--kind", "static", "--dim", 16, "--out", tmp_path / "model").code == 0
     command = ("mine", data.path, "--recipe", "simans", "--model", tmp_path / "model", "--out", out, "--negatives")
     assert run(*command, 3).code == 0
@@ -161,6 +161,9 @@ def test_another_run_is_refused_before_the_model_encodes(run, data, out, tmp_pat
     data.change("queries.jsonl", 0, text="changed")
     assert "collection" in run(*command, 3).error
     assert "'tset'" in run(*command, 3, "--split", "tset").error
+    data.write_qrels("dev", [("q0", "d0", 0)])
+    error = run(*command, 3, "--fresh", "--split", "dev").error
+    assert "0 queries of the split 'dev' have a positive" in error
 
 
 @pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors", None])
