@@ -272,7 +272,7 @@ def test_a_folder_in_use_is_refused_before_the_data_is_read(run, mine, out):
 def test_a_corpus_smaller_than_what_is_asked_for_is_a_shortfall(mine):
     said = mine("naive-top-k", negatives=50)
     assert said.code == 0
-    assert "short: 6 of 6 units" in said.out
+    assert "short: 6 of 6 anchors" in said.out
     stats = mine("naive-top-k", "--json", negatives=50).json()["stats"]
     assert stats["missing_negatives"] == 6 * 50 - stats["negatives"]
 

@@ -56,7 +56,11 @@ def test_the_command_is_installed():
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_ends_in_the_same_bytes(mining, out, tmp_path):
-    with subprocess.Popen(command(*mining, pause=1), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+    # Where the tests themselves run in the background, SIGINT may be ignored, and children would inherit that.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(
+        command(*mining, pause=1), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, **heeding
+    ) as process:
         assert process.stderr is not None
         while (line := process.stderr.readline()) != "paused\n":
             assert line, "it ended before it paused"

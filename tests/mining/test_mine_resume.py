@@ -105,7 +105,11 @@ def test_killed_while_searching_deeper_a_run_is_finished_by_the_next(tmp_path):
 def start(recipe: Path, out: Path) -> subprocess.Popen:
     """Start mining in a process and wait until it is about to begin."""
     command = [sys.executable, "-c", PROCESS, str(HERE), str(recipe), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet())
+    # Where the tests themselves run in the background, SIGINT may be ignored, and children would inherit that.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet(), **heeding
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 

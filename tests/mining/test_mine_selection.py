@@ -33,7 +33,7 @@ WINDOW = """
 source: {uniform: {k: 30}}
 scorers: [{vectors: {}}]
 rules: [{mean_std: {deviations: 0.5}}]
-sampler: {uniform: {skip_ranks: 2, max_rank: 25}}
+sampler: {uniform: {}}
 """
 SIMANS = """
 source: {dense: {k: 20}}

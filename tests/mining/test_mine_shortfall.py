@@ -95,7 +95,7 @@ def test_a_source_with_exactly_as_many_as_asked_is_asked_once_more(recipe_file):
         ("dense: {k: 3, max_depth: 7}", "top_k: {}", 7),
         ("dense: {k: 3, max_depth: 20}", "top_k: {skip_ranks: 14, skip_survivors: 1}", 5),
         ("dense: {k: 100}", "uniform: {skip_ranks: 2, max_rank: 8}", 6),
-        ("uniform: {k: 9}", "uniform: {skip_ranks: 30}", 0),
+        ("dense: {k: 9, max_depth: 20}", "uniform: {skip_ranks: 30}", 0),
     ],
 )
 def test_a_window_that_can_never_suffice_is_told(recipe_file, source, sampler, room):
@@ -162,7 +162,10 @@ def test_anchors_with_weak_positives_keep_their_row_and_are_compared():
     assert mined.stats["missing_negatives"] == 6
     compared = mined.stats["mean_positive_score"]
     assert compared["short_units"] < -0.9 < 0.9 < compared["other_units"]
-    assert "short: 2 of 6 units, 2 of them with none, 6 negatives missing; their positives score -" in mined.summary()
+    assert (
+        "short: 2 of 6 anchors got fewer than 3 (2 of them none), 6 negatives missing; their positives score -"
+        in mined.summary()
+    )
     assert mined.to("n-tuple", columns="id").num_rows == 6
     assert mined.to("n-tuple", columns="id", shortfall="drop").num_rows == 4
 
@@ -316,7 +319,7 @@ def test_zero_vectors_are_candidates_under_dot_and_refused_under_cosine():
     )
     assert mined.negatives["negative_ids"].to_pylist() == [["2", "1", "3"]]
     assert mined.negatives["scores"].to_pylist() == [[1.0, 0.0, -1.0]]
-    with pytest.raises(DataError, match="row 1 is a zero vector"):
+    with pytest.raises(DataError, match=r"row 1 .from 0. is a zero vector"):
         mine(data, "naive-top-k", negatives=3, query_vectors=ONE, item_vectors=corpus)
 
 
@@ -408,3 +411,16 @@ def test_ids_need_not_be_rows(recipe_file):
     spelled = [[f"d{item}" for item in row] for row in one["negative_ids"].to_pylist()]
     assert other["negative_ids"].to_pylist() == spelled
     assert other["unit_id"].to_pylist() == [f"q{unit}" for unit in one["unit_id"].to_pylist()]
+
+
+def test_a_step_that_tightens_takes_nothing_away(recipe_file):
+    text = "source: {dense: {k: 12, max_depth: 12}}\nrules: [{absolute_margin: {margin: 0.1}}]\nsampler: {top_k: {}}\n"
+    steps = "shortfall: {policy: relax, steps: [{absolute_margin: {margin: 5}}, {absolute_margin: {margin: 0.05}}]}\n"
+    plain, relaxed = (problem().mine(recipe_file(recipe), negatives=8) for recipe in (text, text + steps))
+    assert plain.stats["short_units"] > 0
+    for before, after in zip(*(m.negatives["negative_ids"].to_pylist() for m in (plain, relaxed)), strict=True):
+        assert len(after) >= len(before)
+    with_tight_step_only = problem().mine(
+        recipe_file(text + steps.replace(", {absolute_margin: {margin: 0.05}}", "")), negatives=8
+    )
+    assert with_tight_step_only.negatives.equals(plain.negatives)

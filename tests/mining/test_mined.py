@@ -297,7 +297,7 @@ def test_a_summary_compares_what_is_short_with_the_rest():
     numbers = mined.stats
     summary = mined.summary()
     assert f"{numbers['negatives']} negatives for 36 anchors (asked: 4 each)" in summary
-    assert f"short: {numbers['short_units']} of 36 units" in summary
+    assert f"short: {numbers['short_units']} of 36 anchors got fewer than 4" in summary
     assert "their positives score" in summary
     assert f"{numbers['anchors_without_positives']} anchors without a positive" in summary
     assert "1 items with empty text were never mined" in summary

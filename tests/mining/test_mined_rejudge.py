@@ -80,7 +80,7 @@ def test_epochs_follow_the_law_of_the_sampler(recipe_file, monkeypatch):
 
 def test_a_draw_without_replacement_includes_as_often_as_log_q_says(recipe_file, monkeypatch):
     monkeypatch.setattr("foils.mining.prepare.SHARD_UNITS", 1024)
-    mined = problem().mine(recipe_file("source: {uniform: {k: 20}}\nsampler: {uniform: {max_rank: 16}}"))
+    mined = problem().mine(recipe_file("source: {dense: {k: 20}}\nsampler: {uniform: {max_rank: 16}}"))
     epochs = 300
     counts: dict[tuple[str, str], int] = {}
     for epoch in range(epochs):

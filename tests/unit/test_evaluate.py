@@ -49,8 +49,8 @@ def with_value(matrix, value):
         (ANCHORS[:5], ITEMS, "5 rows for 6"),
         (ANCHORS, np.vstack([ITEMS, ITEMS]), "60 rows for 30"),
         (ANCHORS, ITEMS[:, :3], "4 dimensions and corpus vectors 3"),
-        (with_value(ANCHORS, np.nan), ITEMS, "query vectors: row 2 holds NaN"),
-        (ANCHORS, with_value(ITEMS, np.inf), "corpus vectors: row 2 holds infinity"),
+        (with_value(ANCHORS, np.nan), ITEMS, "query vectors: row 2 .from 0. holds NaN"),
+        (ANCHORS, with_value(ITEMS, np.inf), "corpus vectors: row 2 .from 0. holds infinity"),
         (ANCHORS.astype(np.int64), ITEMS, "expected float16, float32 or float64"),
     ],
 )

@@ -595,3 +595,12 @@ def test_a_column_cannot_take_a_reserved_or_odd_name(tmp_path, name):
 
 def test_every_rule_has_its_reason():
     assert set(rules.REGISTRY) <= set(rules.REASONS)
+
+
+@pytest.mark.parametrize("window", ["top_k: {skip_ranks: 1}", "uniform: {max_rank: 9}", "softmax: {skip_ranks: 2}"])
+@pytest.mark.parametrize("source", ["uniform", "popularity"])
+def test_a_window_of_ranks_needs_a_source_that_ranks(source, window):
+    text = f"source: {{{source}: {{k: 9}}}}\nscorers: [{{vectors: {{}}}}]\nsampler: {{{window}}}\n"
+    with pytest.raises(RecipeError, match=f"mine.yaml:3: .*{source} draws in random order"):
+        made(text)
+    assert made(text.replace(window, "uniform: {}"))

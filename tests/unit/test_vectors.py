@@ -113,7 +113,7 @@ def test_bad_numbers_are_refused_with_their_row(fault, similarity):
     matrix = normal(20, 4)
     matrix[13, 2] = matrix[17, 0] = value
     vectors = Vectors(matrix, similarity, "corpus vectors")
-    with pytest.raises(DataError, match=f"corpus vectors: row 13 {complaint}"):
+    with pytest.raises(DataError, match=f"corpus vectors: row 13 \\(from 0\\) {complaint}"):
         vectors.check()
     with pytest.raises(DataError, match="row 13"):
         vectors.check(may_be_zero=np.ones(20, bool))  # even where a row is never used
@@ -124,7 +124,7 @@ def test_bad_numbers_are_refused_with_their_row(fault, similarity):
 def test_numbers_beyond_float32_are_refused(value):
     matrix = normal(20, 4).astype(np.float64)
     matrix[3, 0] = value
-    with pytest.raises(DataError, match="row 3 holds infinity, or a number beyond float32"):
+    with pytest.raises(DataError, match="row 3 \\(from 0\\) holds infinity, or a number beyond float32"):
         Vectors(matrix, "dot", "query vectors").check()
 
 
@@ -133,7 +133,7 @@ def test_zero_rows_have_no_cosine(value):
     """Also those that are zero only as float32, in which they are read."""
     matrix = normal(20, 4).astype(np.float64)
     matrix[5] = value
-    with pytest.raises(DataError, match=r"row 5 is a zero vector, .* --set source.dense.similarity=dot"):
+    with pytest.raises(DataError, match=r"row 5 \(from 0\) is a zero vector, .* --set source.dense.similarity=dot"):
         Vectors(matrix, "cosine", "corpus vectors").check()
     Vectors(matrix, "dot", "corpus vectors").check()
     Vectors(matrix, "cosine").check(may_be_zero=np.arange(20) == 5)
@@ -145,12 +145,12 @@ def test_rows_are_counted_through_all_that_is_read_at_once():
     step = READ_BYTES // (8 * 1024)
     matrix = np.zeros((step + 3, 1024), np.float16)
     matrix[step + 1, 1000] = np.nan
-    with pytest.raises(DataError, match=f"row {step + 1} holds NaN"):
+    with pytest.raises(DataError, match=f"row {step + 1} .from 0. holds NaN"):
         Vectors(matrix, "dot").check()
     ignored = np.zeros(len(matrix), bool)
     ignored[: step + 2] = True
     matrix[step + 1, 1000] = 0
-    with pytest.raises(DataError, match=f"row {step + 2} is a zero vector"):
+    with pytest.raises(DataError, match=f"row {step + 2} .from 0. is a zero vector"):
         Vectors(matrix, "cosine").check(may_be_zero=ignored)
 
 
@@ -172,9 +172,9 @@ def inputs(matrices):
 def test_a_pair_of_matrices_is_found_by_name():
     pair = inputs({"teacher": (normal(3, 4), normal(6, 4))}).vectors("teacher", "dot")
     assert (len(pair.anchors), len(pair.items), pair.items.dim) == (3, 6, 4)
-    with pytest.raises(InputError, match=r"needs the vectors 'model': .*Valid: teacher; give --model"):
+    with pytest.raises(InputError, match=r"needs the vectors 'model': .*Valid: teacher; give a model"):
         inputs({"teacher": (normal(3, 4), normal(6, 4))}).vectors("model", "dot")
-    with pytest.raises(InputError, match="needs the vectors 'model': none were given; give --model"):
+    with pytest.raises(InputError, match="needs the vectors 'model': none were given; give a model"):
         inputs({}).vectors("model", "dot")
 
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from foils.errors import FolderError
-from foils.mining.folder import LOCK, Folder, read_identity, refuse_foreign
-from foils.mining.identity import differences
+from foils.mining.folder import LOCK, Folder, read_identity, refuse_foreign, refuse_other
 
 Out = Annotated[Path, Parameter(help="Folder for the result. What an interrupted run left there is continued.")]
 NewFolder = Annotated[Path, Parameter(help="New folder for the model.")]
@@ -66,9 +65,4 @@ def check_same_run(out: Path, known: Mapping[str, Any]) -> None:
     if there is None:
         return
     entries = there | {"collection": there.get("inputs", {}).get("collection")}
-    changed = differences({name: entries.get(name) for name in known}, dict(known))
-    if changed:
-        listed = "\n  ".join(changed)
-        raise FolderError(
-            f"{out} holds a run that differs in:\n  {listed}\nchoose another --out, or discard it with --fresh"
-        )
+    refuse_other(out, {name: entries.get(name) for name in known}, dict(known))

@@ -103,13 +103,7 @@ class Folder:
             if fresh or there is None:
                 durable.write_json(self.path / "identity.json", identity)
                 return Manifest()
-            changed = differences(there, identity.data())
-            if changed:
-                listed = "\n  ".join(changed)
-                raise FolderError(
-                    f"{self.path} holds a run that differs in:\n  {listed}\n"
-                    "choose another folder (--out), or discard it (--fresh, or fresh=True)"
-                )
+            refuse_other(self.path, there, identity.data())
             return self._sound_part(read_manifest(self.path))
 
     def write_shard(
@@ -239,12 +233,25 @@ def refuse_foreign(path: Path) -> None:
             )
 
 
+def refuse_other(path: Path, there: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise a FolderError that says in what a run differs from the one that the folder belongs to, if it does."""
+    changed = differences(there, now)
+    if changed:
+        listed = "\n  ".join(changed)
+        raise FolderError(
+            f"{path} holds a run that differs in:\n  {listed}\n"
+            "choose another folder (--out), or discard it (--fresh, or fresh=True)"
+        )
+
+
 def read_identity(path: Path) -> dict[str, Any] | None:
     """Read identity.json of a result folder; None if it has none of ours."""
     try:
         data = msgspec.json.decode((path / "identity.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, msgspec.DecodeError):
         return None
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be read: {error.strerror}; give another folder") from error
     return data if isinstance(data, dict) and "recipe" in data and "format" in data else None
 
 

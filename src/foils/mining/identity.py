@@ -18,7 +18,7 @@ SHARD_UNITS = 1024
 MAX_STORED_CANDIDATES = 1_000_000_000
 """Above this many, candidates.parquet is not written."""
 
-LEAST_MEMORY = 16 << 20
+LEAST_MEMORY = 16_000_000
 
 
 class Execution(msgspec.Struct, frozen=True):

@@ -22,6 +22,9 @@ from foils.recipes import Recipe
 from foils.search import MODEL, Blocks, Inputs, matrix_digest, open_matrix
 from foils.search.vectors import Matrix
 
+MOST_NEGATIVES = 1_000_000
+MOST_SEED = 2**63 - 1
+
 VectorSource = str | Path | Matrix
 VectorSources = Mapping[str, tuple[VectorSource, VectorSource]]
 
@@ -100,8 +103,9 @@ def prepare(
     """Check everything that can be checked before work starts, and identify the run."""
     if not isinstance(collection, Collection):
         raise InputError(f"expected a Collection, found {collection!r:.80}; read one with Collection.from_beir(path)")
-    if negatives < 1:
-        raise InputError(f"negatives is {negatives}; ask for at least 1")
+    for name, value, low, high in (("negatives", negatives, 1, MOST_NEGATIVES), ("seed", seed, 0, MOST_SEED)):
+        if int(value) != value or not low <= value <= high:
+            raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high:,}")
     positives = collection.positives((split,))
     units = positives.units(recipe.per)
     if not len(units):

@@ -149,17 +149,18 @@ def take_rows(candidates: Candidates, rows: Int64) -> Candidates:
 def _relaxed(
     recipe: Recipe, group: Candidates, verdict: rules.Verdict, weights: Float64, m: int, stuck: Bool
 ) -> tuple[rules.Verdict, Float64, npt.NDArray[np.int32]]:
-    """Loosen the rules step by step for the units that are still short."""
+    """Loosen the rules step by step for the units that are still short; what was kept stays."""
     steps = np.zeros(len(weights), np.int32)
     for relaxation in recipe.relaxations:
         short = _short(weights, m) & ~stuck
         if not short.any():
             break
-        looser, looser_weights = _judged(relaxation, recipe, group)
+        looser = rules.judge([part.fields for part in relaxation], group)
         steps += short
-        keep = np.where(short[:, None], looser.keep, verdict.keep)
-        verdict = rules.Verdict(keep, np.where(short[:, None], looser.reason, verdict.reason))
-        weights = np.where(short[:, None], looser_weights, weights)
+        keep = verdict.keep | (short[:, None] & looser.keep)
+        reason = np.where(short[:, None], looser.reason, verdict.reason)
+        verdict = rules.Verdict(keep, np.where(keep, np.int8(0), reason))
+        weights = np.where(short[:, None], recipe.sampler.fields.weigh(group, keep), weights)
     return verdict, weights, steps
 
 

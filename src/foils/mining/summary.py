@@ -7,11 +7,11 @@ from typing import Any
 from foils.mining.stored import Result
 
 REMARKS = (
-    ("relaxed_units", "units were judged by relaxed rules"),
+    ("relaxed_units", "of them were judged by relaxed rules"),
     ("anchors_without_positives", "anchors without a positive in this split got none"),
     ("items_with_empty_text", "items with empty text were never mined"),
-    ("exact_duplicates_of_positives", "exact duplicates of positives were excluded with them"),
-    ("needs_deeper", "units need a deeper search than what was stored: use deepen"),
+    ("exact_duplicates_of_positives", "pairs with an exact duplicate of a positive were excluded, too"),
+    ("needs_deeper", "of them need a deeper search than what was stored: use deepen"),
 )
 
 
@@ -21,7 +21,7 @@ def summarise(result: Result) -> str:
     what = "pairs" if result.recipe.per == "pair" else "anchors"
     lines = [
         f"{stats['negatives']:,} negatives for {stats['units']:,} {what} (asked: {result.identity.negatives} each)",
-        *_shortfall(stats),
+        *_shortfall(stats, what, result.identity.negatives),
         *_hardness(stats),
     ]
     rejected = {name: n for name, n in stats["candidates_by_verdict"].items() if name != "kept"}
@@ -33,12 +33,12 @@ def summarise(result: Result) -> str:
     return "\n".join(lines)
 
 
-def _shortfall(stats: dict[str, Any]) -> list[str]:
+def _shortfall(stats: dict[str, Any], what: str, asked: int) -> list[str]:
     if not stats["short_units"]:
         return []
-    none = f", {stats['empty_units']:,} of them with none" if stats["empty_units"] else ""
+    none = f" ({stats['empty_units']:,} of them none)" if stats["empty_units"] else ""
     line = (
-        f"short: {stats['short_units']:,} of {stats['units']:,} units{none}, "
+        f"short: {stats['short_units']:,} of {stats['units']:,} {what} got fewer than {asked}{none}, "
         f"{stats['missing_negatives']:,} negatives missing"
     )
     scores = stats["mean_positive_score"]

@@ -117,6 +117,11 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
     if len(set(names)) < len(names) or RESERVED & set(names):
         problem = f"columns need names of their own: {', '.join(names)} (reserved: {', '.join(sorted(RESERVED))})"
         raise RecipeError(f"{where(('scorers',))}: {problem}; set another name, or leave one out")
+    sampler = recipe.sampler.fields
+    window = [getattr(sampler, "skip_ranks", 0), getattr(sampler, "max_rank", None)]
+    if recipe.source.fields.random and any(window):
+        problem = f"a window of ranks needs a source that ranks, and {recipe.source.name} draws in random order"
+        raise RecipeError(f"{where(('sampler', recipe.sampler.name))}: {problem}; leave the window out")
     for number, rule in enumerate(recipe.rules):
         _check_part(recipe, where(("rules", number, rule.name)), rule.fields)
     for step, rules in enumerate(recipe.relaxations):

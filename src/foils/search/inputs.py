@@ -12,7 +12,7 @@ from foils import _array
 from foils.errors import InputError, did_you_mean
 from foils.positives import Int64, Positives, Relation, Units
 from foils.search.exact import Blocks, pair_scores
-from foils.search.vectors import Float32, Matrix, Similarity, Vectors
+from foils.search.vectors import Float32, Matrix, Similarity, Vectors, named
 
 MODEL = "model"
 """Name of the vectors given by ``--model`` or ``--query-vectors`` and ``--corpus-vectors``."""
@@ -74,7 +74,8 @@ class Inputs:
         anchors, items = self.matrices[name]
         if anchors.shape[1] != items.shape[1]:
             raise InputError(
-                f"query vectors have {anchors.shape[1]} dimensions and corpus vectors {items.shape[1]}; "
+                f"{named('query vectors', anchors)} have {anchors.shape[1]} dimensions and "
+                f"{named('corpus vectors', items)} {items.shape[1]}; "
                 "encode both with the same model"
             )
         sides = Vectors(anchors, similarity, "query vectors"), Vectors(items, similarity, "corpus vectors")

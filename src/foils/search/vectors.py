@@ -46,8 +46,11 @@ def open_matrix(source: str | Path | Matrix, *, what: str, rows: int, of: str) -
         try:
             matrix = np.load(source, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            problem = f"{name}: cannot be read as an .npy array: {error}; write it with numpy.save"
-            raise DataError(problem) from error
+            objects = isinstance(error, ValueError) and "pickle" in str(error)
+            reason = "it holds Python objects, which are never loaded" if objects else error
+            raise DataError(
+                f"{name}: cannot be read as an .npy array: {reason}; write numbers with numpy.save"
+            ) from error
     if not isinstance(matrix, np.ndarray) or matrix.dtype.kind != "f" or matrix.dtype.itemsize not in (2, 4, 8):
         found = getattr(matrix, "dtype", type(matrix).__name__)
         raise DataError(f"{name}: expected float16, float32 or float64, found {found}; convert with .astype('float32')")
@@ -113,17 +116,14 @@ class Vectors:
                 raise DataError(self._complaint(start + row, float(norms[row])))
 
     def _complaint(self, row: int, norm: float) -> str:
+        where = f"{named(self.what, self.matrix)}: row {row} (from 0)"
         if norm == 0:
-            return (
-                f"{self.what}: row {row} is a zero vector, which has no cosine; give it a vector, or use "
-                "--set source.dense.similarity=dot"
-            )
+            mend = "expected a length above 0; encode it again, or use --set source.dense.similarity=dot"
+            return f"{where} is a zero vector, which has no cosine; {mend}"
         if np.isfinite(norm):
-            return (
-                f"{self.what}: row {row} has a length of {norm:.3g}; the limit is {NORM_LIMIT:.0e}; scale all vectors"
-            )
+            return f"{where} has a length of {norm:.3g}; the limit is {NORM_LIMIT:.0e}; scale all vectors"
         kind = "NaN" if np.isnan(norm) else "infinity, or a number beyond float32"
-        return f"{self.what}: row {row} holds {kind}; expected finite numbers; encode it again"
+        return f"{where} holds {kind}; expected finite numbers; encode it again"
 
     def _norms(self) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
         step = max(1, READ_BYTES // (8 * self.dim))
@@ -132,6 +132,12 @@ class Vectors:
                 block = np.asarray(self.matrix[start : start + step], dtype=np.float32)  # as it will be read
                 norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float64))
             yield start, norms
+
+
+def named(what: str, matrix: Matrix) -> str:
+    """Name a matrix for a message, with its file where it is memory-mapped."""
+    file = getattr(matrix, "filename", None)
+    return f"{what} ({file})" if file else what
 
 
 def matrix_digest(matrix: Matrix) -> str:

@@ -14,7 +14,7 @@ The depth of a search can double for units that come out short, up to ``max_dept
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from foils.candidates import Candidates, Kind
 from foils.positives import Units
@@ -33,7 +33,12 @@ class OpenSource(Protocol):
 
 
 class Source(Protocol):
-    """The fields of a source."""
+    """The fields of a source.
+
+    ``random`` says that its ranks are the order of a random draw, and mean nothing else.
+    """
+
+    random: ClassVar[bool]
 
     def columns(self) -> Mapping[str, Kind]:
         """Name the score columns it returns, with their kinds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ DEEPER = 10
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nearest items by an encoder's vectors, searched exactly."""
+
+    random: ClassVar[bool] = False
 
     k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     """Candidates per unit, after known positives are left out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -22,6 +22,8 @@ from foils.sources.draws import AliasTable, weighted_distinct
 
 class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Items drawn by popularity to the power α, without replacement."""
+
+    random: ClassVar[bool] = True
 
     alpha: Annotated[float, msgspec.Meta(ge=0, le=4)] = 0.75
     """Exponent of the popularity; 0 = uniform over all items."""

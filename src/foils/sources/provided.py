@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from foils.search import Inputs
 
 class Provided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pairs judged non-relevant, by item row; trusted, exempt from rules."""
+
+    random: ClassVar[bool] = False
 
     k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
     """Candidates per unit at most."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from foils.sources.draws import Pool, uniform_distinct
 
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Items drawn uniformly, without replacement."""
+
+    random: ClassVar[bool] = True
 
     k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     """Candidates per unit; default: as many as negatives are asked for."""
