@@ -109,8 +109,8 @@ def _escaped(text: str) -> str:
 def _result(text: str) -> None:
     try:
         _write(sys.stdout, text)
-    except BrokenPipeError:
-        pass  # whoever reads has seen enough, as `head` does
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        return
     except OSError as error:
         raise InputError(f"the result cannot be written to standard output: {error.strerror}") from error
 

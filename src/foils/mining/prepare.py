@@ -154,7 +154,7 @@ def warnings(recipe: Recipe, units: Units, negatives: int) -> list[str]:
     if harsh and many:
         found.append(
             f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
-            f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean"
+            f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean, or =max"
         )
     room = _room(recipe, negatives)
     if room < negatives:
