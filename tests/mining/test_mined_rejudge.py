@@ -255,3 +255,12 @@ def test_the_name_of_the_recipe_stays_and_its_warnings_follow_the_rules():
     assert rejudged.recipe.name == rejudged.stats["recipe"] == "nv-retriever"
     assert rejudged.stats["warnings"] == []
     assert rejudged.recipe.rules[0].fields.reference == "mean"
+
+
+@pytest.mark.parametrize(("pool", "changes"), [("", False), ("k: 30", True)])
+@pytest.mark.parametrize("source", ["uniform", "popularity"])
+def test_an_epoch_draws_others_from_a_random_pool_that_is_larger_than_asked_for(recipe_file, source, pool, changes):
+    recipe = recipe_file(f"source: {{{source}: {{{pool}}}}}\nsampler: {{uniform: {{}}}}")
+    mined = problem().mine(recipe, negatives=4)
+    drawn = [{frozenset(row) for row in mined.sample(epoch)["negative_ids"].to_pylist()} for epoch in (0, 3)]
+    assert (drawn[0] != drawn[1]) == changes

@@ -162,7 +162,11 @@ class Mined:
         return export.negative_rows(self.negatives, collection, self.identity.negatives)
 
     def sample(self, epoch: int) -> pa.Table:
-        """Draw other negatives for another epoch, without mining again; see ``rejudge.sample``."""
+        """Draw for another epoch from the stored survivors, without mining again; epoch 0 is ``negatives``.
+
+        A sampler without noise (``top_k``) gives the same in every epoch, and so does a pool that holds no more than
+        the negatives asked for (``uniform`` and ``popularity`` by default: give them a larger ``k``).
+        """
         return rejudge.sample(self.result, epoch)
 
     def rethreshold(
