@@ -72,7 +72,7 @@ def problem(
         if anchor % 9 == 8:
             continue
         chosen = rng.choice(items - 1, size=rng.integers(1, 6), replace=False)
-        if anchor == 0:
+        if anchor == 0 and 0 not in chosen:
             chosen[0] = 0  # its duplicate is the last item
         pairs += [(anchor, int(item)) for item in chosen]
         zero = judged_zero and len(chosen) > 2

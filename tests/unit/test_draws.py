@@ -203,6 +203,8 @@ def test_all_that_may_be_drawn_is_drawn_for_certain(k):
 
 def weighted_reference(key, unit, barred, weights, k):
     """Draw for one unit by plain lists: [(item, log_q)], and whether by rejection."""
+    if not any(weights):
+        return [], False
     left = sum(weights) - sum(weights[item] for item in barred)
     if left - sum(sorted(weights)[-k:]) >= draws.ENOUGH_WEIGHT * sum(weights):
         candidates = AliasTable.build(np.array(weights)).draw(key, np.int64(unit), np.arange(3000)).tolist()
