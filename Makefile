@@ -3,8 +3,9 @@
 # Another Python:  make demo PYTHON=python3.12   (3.11 or newer; `make clean` first when changing it)
 
 PYTHON ?= python3
+export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help demo test check format tables clean
+.PHONY: help demo test check format tables docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -12,7 +13,8 @@ help:
 	@echo "make test     all tests"
 	@echo "make check    lint, format, types, documentation"
 	@echo "make format   mend what lint and format can mend"
-	@echo "make tables   write the tables of README.md anew"
+	@echo "make tables   write the tables of README.md and of the reference anew"
+	@echo "make docs     build the documentation's site into site/"
 	@echo "make clean    remove the virtual environments and caches"
 
 demo: .venv-demo/installed
@@ -25,15 +27,19 @@ check: .venv-dev/installed
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/mypy
-	.venv-dev/bin/python scripts/readme_tables.py --check
+	.venv-dev/bin/python scripts/tables.py --check
 	.venv-dev/bin/python scripts/check_docs.py
+	.venv-dev/bin/mkdocs build --quiet
 
 format: .venv-dev/installed
 	.venv-dev/bin/ruff check --fix .
 	.venv-dev/bin/ruff format .
 
 tables: .venv-dev/installed
-	.venv-dev/bin/python scripts/readme_tables.py
+	.venv-dev/bin/python scripts/tables.py
+
+docs: .venv-dev/installed
+	.venv-dev/bin/mkdocs build --quiet
 
 # PIP_CONSTRAINT rather than -c: it reaches the build backend too.
 .venv-%/installed: pyproject.toml constraints.txt
@@ -47,4 +53,4 @@ tables: .venv-dev/installed
 	@touch $@
 
 clean:
-	rm -rf .venv-demo .venv-test .venv-dev .venv-core .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv-demo .venv-test .venv-dev .venv-core .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist site

@@ -1,36 +1,33 @@
 """Check the documentation: README.md, CHANGELOG.md, CONTRIBUTING.md and docs/.
 
-- Relative links lead to a file of the repository and, with an anchor, to a heading of it.
+- Relative links lead to a file of the repository and, with an anchor, to a heading or a documented name of it.
 - Each ```python block compiles.
-- A block under the comment ``<!-- run -->`` is run: ```python as it stands, of ```console and ```bash the
-  lines after ``$ ``. The blocks of one page run in order, in one temporary folder and one Python namespace.
+- Blocks that are marked are run, and print what the page shows; see ``doc_blocks``.
 
-Usage: python scripts/check_docs.py
+Usage: python scripts/check_docs.py [--write] [FILE...]
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
+import argparse
+import pydoc
 import re
-import subprocess
 import sys
-import tempfile
-import traceback
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from doc_blocks import Ran, run_blocks, with_outputs
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP_PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-COMMAND_SECONDS = 300
-RUN = "<!-- run -->"
-SHELL = ("console", "bash")
+SLOW_SECONDS = 1
+DIRECTIVE = re.compile(r"^::: ([\w.]+)", re.MULTILINE)
+"""What mkdocstrings documents on a page."""
 
 
 @dataclass(frozen=True)
@@ -38,38 +35,45 @@ class Page:
     """A Markdown file and its parsed tokens."""
 
     path: Path
+    text: str
     tokens: Sequence[Token]
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced code block; line is that of its fence, counted from 1."""
-
-    line: int
-    language: str
-    code: str
-    is_run: bool
-
-
-def main() -> int:
-    """Print each problem; return 1 if there is one."""
+def main(arguments: Sequence[str]) -> int:
+    """Print each problem and what slow pages take; return 1 if there is a problem."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help="put what the blocks print into the pages")
+    parser.add_argument("files", type=Path, nargs="*")
+    options = parser.parse_args(arguments)
     paths = [*(ROOT / name for name in TOP_PAGES), *sorted(ROOT.glob("docs/**/*.md"))]
-    found = [problem for path in paths for problem in problems(path, ROOT)]
-    print("\n".join(found) or f"{len(paths)} pages: links and code blocks are right.")
+    found = 0
+    for path in [file.resolve() for file in options.files] or paths:
+        started = time.monotonic()
+        wrong = problems(path, ROOT, write=options.write)
+        if wrong:
+            print("\n".join(wrong))
+        if time.monotonic() - started > SLOW_SECONDS:
+            print(f"{path.relative_to(ROOT)}: {time.monotonic() - started:.1f} s", flush=True)
+        found += len(wrong)
+    print(f"{found} problems" if found else "Links and code blocks are right.")
     return 1 if found else 0
 
 
-def problems(path: Path, root: Path) -> list[str]:
+def problems(path: Path, root: Path, *, write: bool = False) -> list[str]:
     """Return what is wrong with one page, as lines that start with file and line."""
     page = read(path)
     place = path.relative_to(root)
     broken = [f"{place}:{line}: {text}" for line, text in broken_links(page, root)]
-    return broken + [f"{place}:{line}: {text}" for line, text in broken_blocks(page)]
+    ran: list[Ran] = list(run_blocks(page.path, page.tokens))
+    if write:
+        path.write_text(with_outputs(page.text, ran), encoding="utf-8")
+    return broken + [f"{place}:{done.block.line}: {done.problem}" for done in ran if done.problem]
 
 
 def read(path: Path) -> Page:
     """Parse a Markdown file."""
-    return Page(path, MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8")))
+    text = path.read_text(encoding="utf-8")
+    return Page(path, text, MarkdownIt("commonmark").enable("table").parse(text))
 
 
 def broken_links(page: Page, root: Path) -> Iterator[tuple[int, str]]:
@@ -81,7 +85,7 @@ def broken_links(page: Page, root: Path) -> Iterator[tuple[int, str]]:
         file = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
         if not file.exists() or not file.is_relative_to(root):
             yield line, f"the link {target} leads to no file of the repository"
-        elif parts.fragment and (file.suffix != ".md" or unquote(parts.fragment) not in anchors(read(file))):
+        elif parts.fragment and (file.suffix != ".md" or not has_anchor(read(file), unquote(parts.fragment))):
             yield line, f"the link {target} leads to no heading of {file.relative_to(root)}"
 
 
@@ -93,6 +97,12 @@ def links(page: Page) -> Iterator[tuple[int, str]]:
             yield line, str(token.attrs[attribute])
         elif token.type in ("html_block", "html_inline"):
             yield from ((line, target) for target in re.findall(r'\b(?:href|src)="([^"]*)"', token.content))
+
+
+def has_anchor(page: Page, name: str) -> bool:
+    """Tell whether a link to the page may name this after #: a heading, an id, or a name that is documented there."""
+    documented = any(name == top or name.startswith(f"{top}.") for top in DIRECTIVE.findall(page.text))
+    return name in anchors(page) or (documented and pydoc.locate(name) is not None)
 
 
 def anchors(page: Page) -> set[str]:
@@ -117,65 +127,5 @@ def flat(page: Page) -> Iterator[tuple[int, Token]]:
         yield from ((line, child) for child in token.children or ())
 
 
-def broken_blocks(page: Page) -> Iterator[tuple[int, str]]:
-    """Yield line and description of each code block that does not compile or, if it is to be run, fails."""
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for block in blocks(page):
-            if block.language == "python":
-                problem = failure_of_python(block, page.path, namespace)
-            elif not block.is_run:
-                continue
-            elif block.language in SHELL:
-                problem = failure_of_shell(block)
-            else:
-                problem = f"{block.language or 'no language'} cannot be run; valid: python, console, bash"
-            if problem:
-                yield block.line, problem
-
-
-def blocks(page: Page) -> Iterator[Block]:
-    """Yield the fenced code blocks of a page."""
-    for before, token in zip([None, *page.tokens], page.tokens, strict=False):
-        if token.type == "fence" and token.map:
-            is_run = before is not None and before.type == "html_block" and before.content.strip() == RUN
-            yield Block(token.map[0] + 1, token.info.strip(), token.content, is_run)
-
-
-def failure_of_python(block: Block, path: Path, namespace: dict[str, object]) -> str:
-    """Compile a block, run it if it is marked, and return what went wrong; a traceback shows page lines."""
-    try:
-        code = compile("\n" * block.line + block.code, str(path), "exec", dont_inherit=True)
-        if block.is_run:
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(code, namespace)
-    except (Exception, SystemExit):
-        return f"the Python block fails:\n{traceback.format_exc(limit=-3)}"
-    return ""
-
-
-def failure_of_shell(block: Block) -> str:
-    """Run the commands of a block, this Python's folder of programs first, and return what went wrong."""
-    commands = re.findall(r"^\$ ((?:.*\\\n)*.*)$", block.code, re.MULTILINE)
-    if not commands:
-        return "the block is to be run and has no line that starts with '$ '"
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in commands:
-        try:
-            done = subprocess.run(
-                ["bash", "-c", command],
-                env={**os.environ, "PATH": path},
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                timeout=COMMAND_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            return f"after {COMMAND_SECONDS} s still not done: {command}"
-        if done.returncode:
-            return f"exit code {done.returncode} from: {command}\n{done.stderr.strip()}"
-    return ""
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

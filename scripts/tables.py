@@ -1,9 +1,9 @@
-"""Write the tables of README.md from the registries, or check that they are up to date.
+"""Write the tables of README.md and of the reference from the registries, or check that they are up to date.
 
 A table stands between the lines ``<!-- table: NAME -->`` and ``<!-- /table -->``; the names are the keys of
 TABLES.
 
-Usage: python scripts/readme_tables.py [--check] [FILE]
+Usage: python scripts/tables.py [--check] [FILE...]
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/reference/parts.md", "docs/reference/recipes.md")
 OPEN = re.compile(r"<!-- table: (\S+) -->")
 CLOSE = "<!-- /table -->"
 FAMILIES = ("sources", "scorers", "rules", "samplers")
@@ -28,22 +30,27 @@ def main(arguments: list[str]) -> int:
     """Return the exit code: 0 up to date or written, 1 out of date, 2 markers that cannot be read."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing, fail if a table is out of date")
-    parser.add_argument("file", type=Path, nargs="?", default=README)
+    parser.add_argument("files", type=Path, nargs="*", default=[ROOT / page for page in PAGES])
     options = parser.parse_args(arguments)
-    before = options.file.read_text(encoding="utf-8")
+    return max(refresh(file, check=options.check) for file in options.files)
+
+
+def refresh(file: Path, *, check: bool) -> int:
+    """Write the tables of one file, or check them; see ``main`` for the codes."""
+    before = file.read_text(encoding="utf-8")
     try:
         after = rewritten(before, TABLES)
     except ValueError as error:
-        print(f"{options.file.name}: {error}", file=sys.stderr)
+        print(f"{file.name}: {error}", file=sys.stderr)
         return 2
     if before == after:
         return 0
-    if not options.check:
-        options.file.write_text(after, encoding="utf-8")
+    if not check:
+        file.write_text(after, encoding="utf-8")
         return 0
     changes = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="")
     print(*changes, sep="\n", file=sys.stderr)
-    print(f"{options.file.name} is out of date: run `make tables`.", file=sys.stderr)
+    print(f"{file.name} is out of date: run `make tables`.", file=sys.stderr)
     return 1
 
 
@@ -86,10 +93,20 @@ def parts_table() -> str:
 
 def recipes_table() -> str:
     """List the recipes: name, summary, paper."""
-    recipes = importlib.import_module("foils.recipes")
-    loaded = ((name, recipes.load(name)) for name in recipes.names())
-    rows = ((f"`{name}`", recipe.summary, cited(recipe.paper)) for name, recipe in loaded)
+    rows = ((f"`{name}`", recipe.summary, cited(recipe.paper)) for name, recipe in loaded_recipes())
     return table(("recipe", "what it does", "paper"), rows)
+
+
+def evidence_table() -> str:
+    """List the recipes with what they approximate and what was measured of them."""
+    rows = ((f"`{name}`", recipe.fidelity or "", recipe.evidence or "unmeasured") for name, recipe in loaded_recipes())
+    return table(("recipe", "what is approximated", "evidence"), rows)
+
+
+def loaded_recipes() -> Iterable[tuple[str, Any]]:
+    """Load each recipe that comes with foils."""
+    recipes = importlib.import_module("foils.recipes")
+    return ((name, recipes.load(name)) for name in recipes.names())
 
 
 def fields(part: type) -> str:
@@ -120,7 +137,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"parts": parts_table, "recipes": recipes_table}
+TABLES: dict[str, Callable[[], str]] = {"evidence": evidence_table, "parts": parts_table, "recipes": recipes_table}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
