@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from foils.errors import DataError, did_you_mean
 from foils.positives import Int64, Judgements, Positives, Relation
+from foils.records import Records, strings
+from foils.triples import Triples
+
+__all__ = ["NORMALISERS", "Collection", "Records", "strings"]
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "text": lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split()),
@@ -23,97 +26,6 @@ NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "none": lambda text: text,
 }
 """When two items count as exact duplicates: title and text are equal after normalisation."""
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Records:
-    """Ids and texts of the anchors or of the items.
-
-    Attributes:
-        ids: large_string[N], unique.
-        texts: large_string[N], or None where the collection has vectors only.
-        titles: large_string[N], or None.
-    """
-
-    ids: pa.LargeStringArray
-    texts: pa.LargeStringArray | None = None
-    titles: pa.LargeStringArray | None = None
-
-    @classmethod
-    def of(cls, ids: Sequence[str], texts: Sequence[str] | None = None, titles: Sequence[str] | None = None) -> Records:
-        """Build records from Python strings.
-
-        Raises:
-            DataError: the lengths differ, an id is not unique, or a string is not valid Unicode.
-        """
-        columns = {"ids": ids, "texts": texts, "titles": titles}
-        arrays = {name: strings(name, values) for name, values in columns.items() if values is not None}
-        for name, array in arrays.items():
-            if len(array) != len(ids):
-                raise DataError(f"{name} has {len(array)} entries and ids has {len(ids)}; give one per id")
-        counts = pc.value_counts(arrays["ids"])
-        if len(counts) < len(ids):
-            twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))[0].as_py()
-            raise DataError(f"the id {twice!r} is given more than once; ids must be unique")
-        return cls(arrays["ids"], arrays.get("texts"), arrays.get("titles"))
-
-    def __repr__(self) -> str:
-        """Say how many there are, without their texts."""
-        kinds = [name for name, column in (("titles", self.titles), ("texts", self.texts)) if column is not None]
-        return f"Records({len(self):,} ids{''.join(f', {kind}' for kind in kinds)})"
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def rows(self, ids: Sequence[str] | pa.Array) -> Int64:
-        """Find the rows of these ids: int64[R], −1 where an id is unknown."""
-        wanted = pa.array(ids, pa.large_string()) if not isinstance(ids, pa.Array) else ids
-        found = pc.fill_null(pc.index_in(wanted, value_set=self.ids), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-    def full_texts(self, start: int = 0, stop: int | None = None) -> list[str]:
-        """Give title and text joined by a space, as encoders read them.
-
-        Raises:
-            DataError: the collection holds no text.
-        """
-        pairs = self.titles_and_texts(start, stop)
-        return [text if self.titles is None else f"{title} {text}".strip() for title, text in pairs]
-
-    def titles_and_texts(self, start: int = 0, stop: int | None = None) -> list[tuple[str, str]]:
-        """Give titles (empty where there are none) and texts.
-
-        Raises:
-            DataError: the collection holds no text.
-        """
-        if self.texts is None:
-            raise DataError("this collection holds no texts; build it from texts, or give vectors")
-        texts: list[str] = self.texts[start:stop].to_pylist()
-        titles = [""] * len(texts) if self.titles is None else self.titles[start:stop].to_pylist()
-        return list(zip(titles, texts, strict=True))
-
-    @cached_property
-    def empty(self) -> npt.NDArray[np.bool_]:
-        """bool[N], True where title and text hold nothing but white space. Without texts: nowhere."""
-        blank = np.ones(len(self), bool)
-        columns = [column for column in (self.titles, self.texts) if column is not None]
-        if self.texts is None:
-            return ~blank
-        for column in columns:
-            blank &= np.asarray(pc.equal(pc.utf8_trim_whitespace(column), "").to_numpy(zero_copy_only=False))
-        return blank
-
-    @cached_property
-    def digest(self) -> str:
-        """Hash of ids, titles and texts."""
-        state = hashlib.blake2b(f"records/1 {len(self)}".encode(), digest_size=16)
-        for name, column in (("ids", self.ids), ("titles", self.titles), ("texts", self.texts)):
-            state.update(name.encode() if column is not None else b"-")
-            if column is not None:
-                state.update(pc.binary_length(column).to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-                for chunk in range(0, len(column), 65536):
-                    state.update("".join(column[chunk : chunk + 65536].to_pylist()).encode())
-        return state.hexdigest()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,6 +39,7 @@ class Collection:
         normaliser: when two items count as exact duplicates; one of ``NORMALISERS``.
         item_groups: int64[I], given by the user instead of a normaliser: equal numbers are
             duplicates, −1 none; or None.
+        triples: the known triples where the collection was read from triples; or None.
     """
 
     anchors: Records
@@ -134,6 +47,7 @@ class Collection:
     judgements: Judgements
     normaliser: str = "text"
     item_groups: Int64 | None = None
+    triples: Triples | None = None
 
     def __post_init__(self) -> None:
         """Check the normaliser's name and the groups' length."""
@@ -182,6 +96,8 @@ class Collection:
         grades: npt.ArrayLike | None = None,
         splits: Sequence[str] | None = None,
         item_titles: Sequence[str] | None = None,
+        anchor_fields: Mapping[str, Sequence[Any]] | None = None,
+        item_fields: Mapping[str, Sequence[Any]] | None = None,
         normaliser: str = "text",
         item_groups: npt.ArrayLike | None = None,
     ) -> Collection:
@@ -194,6 +110,9 @@ class Collection:
             grades: float[P]; above 0 = positive, 0 = judged negative; default 1.
             splits: P names; default ``train``.
             item_titles: titles of the items.
+            anchor_fields: metadata of the anchors (language, date, category, tenant …): name → a text, number, date or
+                truth value per anchor, None where there is none.
+            item_fields: metadata of the items.
             normaliser: when two items are exact duplicates.
             item_groups: int[I], duplicates stated by you instead.
 
@@ -202,11 +121,184 @@ class Collection:
         """
         from foils.formats.arrays import groups_from, judgements_from_rows, records_from, reject_empty_anchors
 
-        anchor_records, item_records = records_from(anchors), records_from(items, item_titles)
+        anchor_records = records_from(anchors, fields=anchor_fields)
+        item_records = records_from(items, item_titles, fields=item_fields)
         reject_empty_anchors(anchor_records)
         judgements = judgements_from_rows(pairs, len(anchor_records), len(item_records), grades, splits)
         groups = None if item_groups is None else groups_from(item_groups, len(item_records))
         return cls(anchor_records, item_records, judgements, normaliser, groups)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        anchor: str = "anchor",
+        positive: str = "positive",
+        corpus: Any | None = None,
+        normaliser: str = "text",
+    ) -> Collection:
+        """Read (anchor, positive) texts from a table in memory: pandas, Polars, PyArrow, or what else gives Arrow.
+
+        Args:
+            frame: the table; columns ``grade`` and ``split`` are read where they exist.
+            anchor: name of the column of anchors.
+            positive: name of the column of positives.
+            corpus: a table of further items: ``text``, optionally ``title`` and ``id``.
+            normaliser: when two items are exact duplicates.
+        """
+        from foils.formats.frames import read_frame
+
+        return replace(read_frame(frame, anchor, positive, corpus), normaliser=normaliser)
+
+    @classmethod
+    def from_huggingface(
+        cls,
+        dataset: Any,
+        config: str | None = None,
+        *,
+        anchor: str = "anchor",
+        positive: str = "positive",
+        corpus: Any | None = None,
+        normaliser: str = "text",
+    ) -> Collection:
+        """Read (anchor, positive) texts from a data set of Hugging Face; the names of its splits are kept.
+
+        Args:
+            dataset: a Dataset, DatasetDict or IterableDataset (read batch by batch), or a name to load.
+            config: of a data set that is loaded by name.
+            anchor: name of the column of anchors.
+            positive: name of the column of positives.
+            corpus: a Dataset of further items: ``text``, optionally ``title`` and ``id``.
+            normaliser: when two items are exact duplicates.
+
+        Raises:
+            DataError: it cannot be loaded, or a column is missing, null or no text.
+            MissingExtraError: a name is given, and datasets is not installed.
+        """
+        from foils.formats.frames import read_huggingface
+
+        return replace(read_huggingface(dataset, config, anchor, positive, corpus), normaliser=normaliser)
+
+    @classmethod
+    def from_interactions(
+        cls,
+        path: str | Path,
+        *,
+        user: str = "user",
+        item: str = "item",
+        value: str = "value",
+        items: str | Path | None = None,
+        min_value: float | None = None,
+        below: Literal["drop", "negative"] = "drop",
+    ) -> Collection:
+        """Read which users took which items: users are anchors, without text; every product is its own item.
+
+        Args:
+            path: a folder with train.tsv, test.tsv … (also .csv, .jsonl, .parquet) and perhaps items.tsv, or one table
+                with or without a column ``split``.
+            user: name of the column of users.
+            item: name of the column of items.
+            value: name of the column of values, which is read where ``min_value`` is given.
+            items: a table of items: ``id``, optionally ``title``, ``text`` and more, which become metadata.
+            min_value: least value of a positive; None = every interaction is one.
+            below: what becomes of the others: ``drop``, or ``negative`` = judged negative.
+        """
+        from foils.formats.interactions import Columns, read_interactions
+
+        table = None if items is None else Path(items)
+        return read_interactions(Path(path), Columns(user, item, value), table, min_value, below)
+
+    @classmethod
+    def from_triples(cls, path: str | Path) -> Collection:
+        """Read triples (head, relation, tail): two anchors each, (h, r, ?) and (?, r, t); items are the entities.
+
+        Args:
+            path: a folder with train.tsv, valid.tsv, test.tsv, perhaps entities.tsv and relations.tsv (``id``,
+                ``name``, ``description`` and more), and verified false triples in valid_negatives.tsv and the like;
+                or one table.
+        """
+        from foils.formats.triples import read_triples
+
+        return read_triples(Path(path))
+
+    @classmethod
+    def from_labels(
+        cls,
+        path: str | Path,
+        *,
+        text: str = "text",
+        label: str = "label",
+        labels: str | Path | None = None,
+        normaliser: str = "text",
+    ) -> Collection:
+        """Read texts and their labels: texts are anchors, labels are items.
+
+        Args:
+            path: a folder with train.jsonl, test.jsonl … and perhaps labels.tsv, or one table (.csv, .tsv, .jsonl,
+                .parquet) with or without a column ``split``.
+            text: name of the column of texts.
+            label: name of the column of labels, one per row; lists are read from ``labels``.
+            labels: a table of the labels: ``id``, optionally ``text`` and more, which become metadata.
+            normaliser: when two labels are exact duplicates.
+        """
+        from foils.formats.labels import Columns, read_labels
+
+        table = None if labels is None else Path(labels)
+        return replace(read_labels(Path(path), Columns(text, label), table), normaliser=normaliser)
+
+    @classmethod
+    def from_trec(
+        cls,
+        queries: str | Path,
+        corpus: str | Path,
+        qrels: str | Path | Mapping[str, str | Path],
+        *,
+        normaliser: str = "text",
+    ) -> Collection:
+        """Read a TREC collection: topics and documents (.tsv or .jsonl), and qrels of four columns.
+
+        Args:
+            queries: the topics.
+            corpus: the documents.
+            qrels: a file, which is then the split ``train``, or a file per split.
+            normaliser: when two items are exact duplicates.
+        """
+        from foils.formats.trec import read_trec
+
+        files = {"train": qrels} if isinstance(qrels, str | Path) else qrels
+        paths = {name: Path(path) for name, path in files.items()}
+        return replace(read_trec(Path(queries), Path(corpus), paths), normaliser=normaliser)
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Collection:
+        """Read a folder or file that its contents tell: BEIR, interactions, triples, labels, or a table of pairs.
+
+        Raises:
+            DataError: it is none of them.
+        """
+        from foils.formats.recognise import read_any
+
+        return read_any(Path(path))
+
+    def part(self, anchors: Int64, items: Int64) -> Collection:
+        """Keep some anchors and items, and what is judged about their pairs; triples are left out.
+
+        Args:
+            anchors: int64[A], ascending rows.
+            items: int64[I], ascending rows.
+        """
+        judged = self.judgements
+        both = np.isin(judged.anchors, anchors) & np.isin(judged.items, items)
+        kept = replace(
+            judged,
+            anchors=np.searchsorted(anchors, judged.anchors[both]),
+            items=np.searchsorted(items, judged.items[both]),
+            grades=judged.grades[both],
+            splits=judged.splits[both],
+        )
+        groups = None if self.item_groups is None else self.item_groups[items]
+        return Collection(self.anchors.take(anchors), self.items.take(items), kept, self.normaliser, groups)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -264,31 +356,3 @@ class Collection:
             state.update(part.encode())
         state.update(trusted.indptr.astype("<i8").tobytes() + trusted.items.astype("<i8").tobytes())
         return state.hexdigest()
-
-
-def strings(name: str, values: Sequence[str]) -> pa.LargeStringArray:
-    """Make an Arrow array of Python strings.
-
-    Args:
-        name: how messages name the values.
-        values: the strings.
-
-    Raises:
-        DataError: a value is not a string, or not valid Unicode.
-    """
-    for row, value in enumerate(values):
-        if not isinstance(value, str):
-            raise DataError(f"{name}[{row}] is {value!r:.60}; expected a string")
-    try:
-        return pa.array(values, pa.large_string())
-    except UnicodeEncodeError as error:
-        row, broken = next((row, value) for row, value in enumerate(values) if _is_broken(value))
-        raise DataError(
-            f"{name}[{row}] holds a lone surrogate (broken UTF-16): {broken!r:.60}; repair the text, for "
-            "instance with "
-            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
-        ) from error
-
-
-def _is_broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -79,6 +79,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.anchors)
 
+    def take(self, rows: Int64) -> Examples:
+        """Keep the pairs at these positions, in this order."""
+        return Examples(self.anchors[rows], self.positives[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -141,6 +145,11 @@ class Relation:
         """Keep the items of these anchors, in their order; row i is then that of ``anchors[i]``."""
         indptr, pairs = gather_segments(self.indptr, anchors)
         return Relation(indptr, self.items[pairs])
+
+    def joined(self, other: Relation) -> Relation:
+        """Unite with another relation of the same anchors."""
+        rows, items = (np.concatenate(side) for side in zip(self.coordinates(), other.coordinates(), strict=True))
+        return Relation.from_pairs(rows, items, len(self.indptr) - 1)
 
     def coordinates(self) -> tuple[Int64, Int64]:
         """List all pairs: int64[P] rows, int64[P] items."""

@@ -213,7 +213,7 @@ def test_empty_corpus(tmp_path: Path):
 
 # File name, its bytes, what the message must hold.
 REJECTED: dict[str, tuple[str, bytes, list[str]]] = {
-    "unknown suffix": ("pairs.tsv", b"anchor\tpositive\n", ["unknown suffix", ".csv, .csv.gz, .jsonl"]),
+    "unknown suffix": ("pairs.xlsx", b"anchor\tpositive\n", ["unknown suffix", ".csv, .csv.gz, .tsv"]),
     "no suffix": ("pairs", b"", ["unknown suffix"]),
     "compressed Parquet": ("pairs.parquet.gz", b"", ["unknown suffix"]),
     "empty CSV": ("pairs.csv", b"", ["line 1", "no column 'anchor'", "found none"]),

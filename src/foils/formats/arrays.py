@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from foils.collection import Records, strings
 from foils.errors import DataError
@@ -16,12 +17,17 @@ from foils.formats.rows import first_true
 from foils.positives import Int64, Judgements
 
 
-def records_from(texts: Sequence[str] | int, titles: Sequence[str] | None = None) -> Records:
+def records_from(
+    texts: Sequence[str] | int,
+    titles: Sequence[str] | None = None,
+    fields: Mapping[str, Sequence[Any]] | None = None,
+) -> Records:
     """Build records whose ids are the row numbers.
 
     Args:
         texts: the texts, or how many records there are (then they have no text).
         titles: their titles.
+        fields: their metadata by name.
 
     Raises:
         DataError: there are none, the lengths differ, or a text is not a string of valid Unicode.
@@ -34,7 +40,9 @@ def records_from(texts: Sequence[str] | int, titles: Sequence[str] | None = None
     count = int(texts) if isinstance(texts, int | np.integer) else len(texts)
     if count < 1:
         raise DataError(f"there are {count} records; give at least one anchor and one item")
-    return Records.of([str(row) for row in range(count)], written, None if titles is None else list(titles))
+    kept = {str(name): _field(str(name), values) for name, values in (fields or {}).items()}
+    named = [str(row) for row in range(count)]
+    return Records.of(named, written, None if titles is None else list(titles), fields=kept)
 
 
 def reject_empty_anchors(anchors: Records) -> None:
@@ -90,6 +98,18 @@ def groups_from(groups: npt.ArrayLike, n_items: int) -> Int64:
             "numbers, one per item"
         )
     return array.astype(np.int64)
+
+
+def _field(name: str, values: Sequence[Any]) -> pa.Array:
+    """Make an Arrow array of a field's values; None and NaN become null."""
+    try:
+        array = pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, UnicodeEncodeError) as error:
+        raise DataError(
+            f"the field {quoted(name)} cannot be read ({error}); give values of one type: texts, numbers, dates or "
+            "truth values"
+        ) from error
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _place(row: int) -> str:

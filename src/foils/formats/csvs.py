@@ -7,21 +7,32 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from foils.errors import DataError
+from foils.formats.extras import typed
 from foils.formats.files import Source
 from foils.formats.lines import nth_place, raw_lines
 from foils.formats.messages import nearest, quoted, shown
 from foils.formats.rows import BATCH_ROWS, Builder, Field, Rows, number_in
 
 
-def read_csv(source: Source, fields: Sequence[Field]) -> Rows:
-    """Read the fields of every row; other columns and empty lines are passed over.
+def read_csv(source: Source, fields: Sequence[Field], *, others: bool = False) -> Rows:
+    """Read the fields of every row; empty lines are passed over.
+
+    Args:
+        source: the file.
+        fields: the columns to read.
+        others: whether the other columns are kept, too.
 
     Raises:
         DataError: there is no header, a required column is missing, or a row does not fit the header.
     """
     records = _records(source)
     header = next(records, (1, []))[1]
+    named = [field.name for field in fields]
+    extra = [Field(name) for name in header if name not in named] if others else []
+    fields = [*fields, *extra]
     columns = _columns(source, header, fields)
     builder, batch = Builder(fields), []
     for number, cells in records:
@@ -36,7 +47,10 @@ def read_csv(source: Source, fields: Sequence[Field]) -> Rows:
             builder.add(_turned(batch, fields))
             batch.clear()
     builder.add(_turned(batch, fields))
-    return builder.finish(partial(_place, source))
+    rows = builder.finish(partial(_place, source))
+    asked = {name: rows.columns[name] for name in named}
+    kept: dict[str, pa.Array] = {field.name: typed(rows.columns[field.name]) for field in extra}
+    return Rows(asked, rows.place, kept)
 
 
 def _records(source: Source) -> Iterator[tuple[int, list[str]]]:
@@ -94,6 +108,11 @@ def _column(source: Source, header: list[str], field: Field) -> Callable[[list[s
             f"{nearest(field.name, header)}{separated}"
         )
     at = header.index(field.name)
+    if field.kind == "ids":
+        raise DataError(
+            f"{source.name}, line 1: the column {quoted(field.name)} would hold lists, and CSV has none; write one "
+            "row per label in a column 'label', or give JSONL or Parquet"
+        )
     if field.kind == "number":
         return lambda cells, number: _number(source, field, cells[at], number)
     return lambda cells, _number: cells[at]

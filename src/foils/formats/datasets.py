@@ -15,11 +15,12 @@ import urllib.request
 from pathlib import Path
 from typing import IO, cast
 
+from foils._cache import cache_folder
 from foils.collection import Collection
 from foils.errors import DataError, FolderError
-from foils.formats.beir import read_beir
 from foils.formats.folder import open_folder
 from foils.formats.messages import quoted, shown
+from foils.formats.recognise import read_any
 
 BASE_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -35,7 +36,8 @@ def load(name: str, *, base_url: str = BASE_URL, cache: str | Path | None = None
     Args:
         name: name of a BEIR data set, such as scifact or nfcorpus.
         base_url: where ``<name>.zip`` is downloaded from.
-        cache: folder of downloaded archives; default ``$XDG_CACHE_HOME/foils``, or ``~/.cache/foils``.
+        cache: folder of downloaded archives; default ``$FOILS_CACHE``, or the platform's (on Linux
+            ``$XDG_CACHE_HOME/foils`` or ``~/.cache/foils``).
 
     Raises:
         DataError: the name is not valid or not known, the download fails, or the data are not a data set.
@@ -47,24 +49,18 @@ def load(name: str, *, base_url: str = BASE_URL, cache: str | Path | None = None
             "as scifact. "
             "To read a folder of yours, use Collection.from_beir(path)"
         )
-    folder = _cache_folder() if cache is None else Path(cache)
+    folder = cache_folder() if cache is None else Path(cache)
     archive = folder / f"{name}.zip"
     found = next((path for path in [*_own(name), archive] if path.exists()), None)
     if found is None:
         _download(f"{base_url.rstrip('/')}/{name}.zip", name, archive)
-    return read_beir(found or archive)
+    return read_any(found or archive)
 
 
 def _own(name: str) -> list[Path]:
     """Name the places below $FOILS_DATA."""
     data = os.environ.get("FOILS_DATA")
     return [Path(data).expanduser() / name, Path(data).expanduser() / f"{name}.zip"] if data else []
-
-
-def _cache_folder() -> Path:
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
-    return (Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".cache") / "foils"
 
 
 def _download(url: str, name: str, archive: Path) -> None:

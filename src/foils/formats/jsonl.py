@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 
 from foils.errors import DataError
+from foils.formats.extras import ExtraFields
 from foils.formats.files import Source
 from foils.formats.lines import numbered_lines, place_of
 from foils.formats.messages import nearest, quoted
 from foils.formats.rows import BATCH_ROWS, Builder, Field, Rows
 
-TYPES: dict[str, Any] = {"text": str, "id": str | int, "number": float}
-PYTHON_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "id": (str, int), "number": (int, float)}
+TYPES: dict[str, Any] = {"text": str, "id": str | int, "ids": list[str | int], "number": float}
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "id": (str, int), "ids": (list,), "number": (int, float)}
 JSON_NAMES = {
     "NoneType": "null",
     "bool": "a boolean",
@@ -29,24 +30,38 @@ JSON_NAMES = {
 }
 
 
-def read_jsonl(source: Source, fields: Sequence[Field]) -> Rows:
-    """Read the fields of every object; other fields and blank lines are passed over.
+def read_jsonl(source: Source, fields: Sequence[Field], *, others: bool = False) -> Rows:
+    """Read the fields of every object; blank lines are passed over.
+
+    Args:
+        source: the file.
+        fields: the fields to read.
+        others: whether the other fields are kept, too, as far as they are scalars.
 
     Raises:
         DataError: a line is not a JSON object, or a field is missing or of the wrong type.
     """
     decode = _decoder(fields)
-    builder, batch = Builder(fields), []
+    extras = ExtraFields(field.name for field in fields) if others else None
+    builder, batch, number = Builder(fields), [], 0
     for number, line in numbered_lines(source):
         try:
             batch.append(decode(line))
         except (ValueError, RecursionError) as error:  # all of msgspec's errors are ValueErrors
             raise DataError(f"{source.name}, line {number}: {_fault(line, fields, error)}") from error
+        if extras is not None:
+            extras.add(line)
         if len(batch) == BATCH_ROWS:
-            builder.add(_columns(batch, fields))
-            batch.clear()
+            _flush(batch, fields, builder, extras, f"{source.name}, line {number}")
+    _flush(batch, fields, builder, extras, f"{source.name}, line {number}")
+    return builder.finish(partial(place_of, source), None if extras is None else extras.finish())
+
+
+def _flush(batch: list[Any], fields: Sequence[Field], builder: Builder, extras: ExtraFields | None, at: str) -> None:
     builder.add(_columns(batch, fields))
-    return builder.finish(partial(place_of, source))
+    batch.clear()
+    if extras is not None:
+        extras.flush(at)
 
 
 def _decoder(fields: Sequence[Field]) -> Callable[[bytes], Any]:
@@ -65,6 +80,8 @@ def _columns(batch: list[Any], fields: Sequence[Field]) -> list[list[Any]]:
     for field, column in zip(fields, columns, strict=True):
         if field.kind == "id":
             column[:] = [str(value) if isinstance(value, int) else value for value in column]
+        if field.kind == "ids":
+            column[:] = [value and [str(each) for each in value] for value in column]
     return columns
 
 
@@ -97,9 +114,15 @@ def _field_fault(record: dict[str, Any], field: Field) -> str | None:
     if isinstance(value, bool) or not isinstance(value, PYTHON_TYPES[field.kind]):
         kind = JSON_NAMES[type(value).__name__]
         return f"the field {quoted(field.name)} is {kind} ({quoted(value)}); expected {field.expected}"
+    if field.kind == "ids" and not _all_ids(value):
+        return f"the field {quoted(field.name)} is {quoted(value)}; expected {field.expected}"
     if isinstance(value, float) and not math.isfinite(value):
         return f"the field {quoted(field.name)} is {value}; expected a finite number"
     return None
+
+
+def _all_ids(values: Any) -> bool:
+    return all(type(value) in (str, int) for value in values)
 
 
 def _surrogate_fault(record: dict[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ from foils.errors import DataError
 from foils.formats.rows import first_true
 from foils.positives import Int64, Judgements
 
-FIRST_SPLITS = ("train", "dev", "test")
+FIRST_SPLITS = ("train", "dev", "valid", "validation", "test")
 MOST_SPLITS = int(np.iinfo(np.int16).max)
 
 Float32 = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ Place = Callable[[int], str]
 
 
 def in_split_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort split names: train, dev, test, then by alphabet."""
+    """Sort split names: train, dev, valid, validation, test, then by alphabet."""
     ranks = {name: rank for rank, name in enumerate(FIRST_SPLITS)}
     return tuple(sorted(names, key=lambda name: (ranks.get(name, len(ranks)), name)))
 

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 
 from foils.errors import DataError
 from foils.formats.files import Source, reading
 
+LINE = re.compile(rb"([^\r\n]*)(?:\r\n?|\n|\Z)")
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Body:
+    """The bytes of a file, below a header of ``skipped`` lines."""
+
+    source: Source
+    data: bytes
+    skipped: int = 0
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the lines that are not blank, with their number in the file."""
+        for number, line in enumerate(LINE.finditer(self.data), self.skipped + 1):
+            if line[1] and not line[1].isspace():
+                yield number, line[1]
+
+    def below(self, number: int) -> Body:
+        """Give what comes after a line."""
+        last = next(islice(LINE.finditer(self.data), number - self.skipped - 1, None))
+        return Body(self.source, self.data[last.end() :], number)
+
+    def place(self, row: int) -> str:
+        """Name the line of a row."""
+        return nth_place(self.source, (number for number, _ in self.lines()), row)
 
 
 def raw_lines(source: Source) -> Iterator[bytes]:

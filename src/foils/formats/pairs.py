@@ -5,7 +5,7 @@ Anchors and items have no ids of their own here: equal text is one anchor, or on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,11 @@ import pyarrow as pa
 
 from foils.collection import Collection, Records
 from foils.errors import DataError
-from foils.formats.csvs import read_csv
-from foils.formats.files import Source
-from foils.formats.jsonl import read_jsonl
 from foils.formats.judged import checked_grades, once_per_pair, split_codes
 from foils.formats.merging import merge_items
 from foils.formats.messages import quoted
-from foils.formats.parquets import read_parquet
 from foils.formats.rows import Field, Rows, first_true
+from foils.formats.tables import read_table
 from foils.positives import Int64, Judgements
 
 GRADE, SPLIT = Field("grade", "number", required=False), Field("split", required=False)
@@ -31,11 +28,6 @@ CORPUS = (
     Field("id", "id", required=False),
     Field("_id", "id", required=False),
 )
-READERS: dict[str, Callable[[Source, Sequence[Field]], Rows]] = {
-    ".csv": read_csv,
-    ".jsonl": read_jsonl,
-    ".parquet": read_parquet,
-}
 
 
 def read_pairs(path: Path, anchor_column: str, positive_column: str, corpus: Path | None) -> Collection:
@@ -51,30 +43,34 @@ def read_pairs(path: Path, anchor_column: str, positive_column: str, corpus: Pat
     Raises:
         DataError: a file, column or row is not what docs/input.md says.
     """
+    rows = read_table(path, pair_fields(anchor_column, positive_column))
+    return paired(rows, anchor_column, positive_column, None if corpus is None else read_table(corpus, CORPUS))
+
+
+def pair_fields(anchor_column: str, positive_column: str) -> list[Field]:
+    """Give the columns of a table of pairs.
+
+    Raises:
+        DataError: both are the same.
+    """
     if anchor_column == positive_column:
         raise DataError(f"anchor and positive are both the column {quoted(anchor_column)}; name two columns")
-    texts = [Field(anchor_column), Field(positive_column)]
     optional = [field for field in (GRADE, SPLIT) if field.name not in (anchor_column, positive_column)]
-    rows = _read(path, [*texts, *optional])
+    return [Field(anchor_column), Field(positive_column), *optional]
+
+
+def paired(rows: Rows, anchor_column: str, positive_column: str, further: Rows | None) -> Collection:
+    """Make a collection of a table of pairs, and of further items where there are some.
+
+    Raises:
+        DataError: a row is not what docs/input.md says.
+    """
     anchors, anchor_rows = _texts(rows, anchor_column, "a")
     positives, positive_rows = _texts(rows, positive_column, "i")
-    further = None if corpus is None else _read(corpus, CORPUS)
     items, of_positive = merge_items(positives, further)
+    optional = [field for field in (GRADE, SPLIT) if field.name not in (anchor_column, positive_column)]
     judgements = _judgements(rows, optional, anchor_rows, of_positive[positive_rows])
     return Collection(anchors, items, judgements)
-
-
-def _read(path: Path, fields: Sequence[Field]) -> Rows:
-    source = Source(path)
-    suffix, gzipped = source.suffixes
-    if suffix not in READERS or (gzipped and suffix == ".parquet"):
-        raise DataError(f"{source.name}: has an unknown suffix; expected .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet")
-    rows = READERS[suffix](source, fields)
-    if not len(rows):
-        raise DataError(
-            f"{source.name}: holds no row; expected rows with {', '.join(quoted(f.name) for f in fields[:2])}"
-        )
-    return rows
 
 
 def _texts(rows: Rows, name: str, prefix: str) -> tuple[Records, Int64]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as member
 from typing import Any, Literal
 
 import numpy as np
@@ -25,23 +26,27 @@ class Field:
 
     Attributes:
         name: its name in the file.
-        kind: text: large_string; id: large_string, whole numbers become decimal text; number: float64.
+        kind: text: large_string; id: large_string, whole numbers become decimal text; ids: a list of those;
+            number: float64.
         required: False = it may be absent or null.
     """
 
     name: str
-    kind: Literal["text", "id", "number"] = "text"
+    kind: Literal["text", "id", "ids", "number"] = "text"
     required: bool = True
 
     @property
     def arrow(self) -> pa.DataType:
         """The column's type in memory."""
+        if self.kind == "ids":
+            return pa.large_list(pa.large_string())
         return pa.float64() if self.kind == "number" else pa.large_string()
 
     @property
     def expected(self) -> str:
         """What messages ask for."""
-        return {"text": "a string", "id": "a string or a whole number", "number": "a number"}[self.kind]
+        one = "a string or a whole number"
+        return {"text": "a string", "id": one, "ids": f"a list, each {one}", "number": "a number"}[self.kind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +56,12 @@ class Rows:
     Attributes:
         columns: one array per column, all of one length; an optional column that the file lacks is all null.
         place: names the file and line of a row, for messages.
+        others: the scalar columns that were not asked for, where they were to be kept.
     """
 
     columns: dict[str, pa.Array]
     place: Callable[[int], str]
+    others: Mapping[str, pa.Array] = member(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -107,13 +114,13 @@ class Builder:
         for field, chunks, values in zip(self._fields, self._chunks, columns, strict=True):
             chunks.append(pa.array(values, field.arrow))
 
-    def finish(self, place: Callable[[int], str]) -> Rows:
+    def finish(self, place: Callable[[int], str], others: Mapping[str, pa.Array] | None = None) -> Rows:
         """Join the batches."""
         joined = {
             field.name: pa.concat_arrays(chunks) if chunks else pa.array([], field.arrow)
             for field, chunks in zip(self._fields, self._chunks, strict=True)
         }
-        return Rows(joined, place)
+        return Rows(joined, place, others or {})
 
 
 def number_in(text: str) -> float | None:

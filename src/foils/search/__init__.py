@@ -6,14 +6,18 @@ rescored by one kernel (products exact in float64, summed in a fixed order, roun
 """
 
 from foils.search.exact import Blocks, ExactIndex, pair_scores
+from foils.search.forbidden import Forbidden
 from foils.search.inputs import MODEL, Inputs, VectorPair
+from foils.search.lexical import LexicalIndex
 from foils.search.vectors import Similarity, Vectors, matrix_digest, open_matrix
 
 __all__ = [
     "MODEL",
     "Blocks",
     "ExactIndex",
+    "Forbidden",
     "Inputs",
+    "LexicalIndex",
     "Similarity",
     "VectorPair",
     "Vectors",

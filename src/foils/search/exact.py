@@ -9,6 +9,7 @@ applied before the cut.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,20 @@ import numpy.typing as npt
 
 from foils import _array
 from foils.positives import Int64, Relation
+from foils.search.best import Best, ByItem, survivors
 from foils.search.vectors import Float32, Vectors
 
-LOWEST = -1e37
-"""Below every score: vectors are no longer than 1e18. Excluded cells hold −inf, which is lower still."""
 CELL_BYTES = 80
 """Bytes that one cell of an anchors × items block may need: score and masks; coordinates, rescored and merged, if it
 survives. Measured with all scores equal, when every cell does."""
+
+
+Masked = Callable[[slice], npt.NDArray[np.bool_] | None]
+"""Slice of items → bool[A, I], True = must not be returned; None = all may be."""
+
+
+def no_mask(_: slice) -> None:
+    """Let every item be returned."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,16 @@ class Blocks:
         anchors = min(256, third // (CELL_BYTES * max(items, 1)), third // (200 * depth))
         return cls(max(anchors, 1), max(items, 1), max(min(4096, third // (32 * dim)), 1))
 
+    @staticmethod
+    def least_bytes(*, dim: int, depth: int) -> int:
+        """Give the smallest budget of one thread that ``within`` keeps to: blocks of one anchor, item and pair."""
+        return 3 * max(32 * dim, CELL_BYTES, 200 * depth)
+
+    def most_bytes(self, *, dim: int, depth: int, n_items: int) -> int:
+        """Give what one thread may need for these blocks, with ``n_items`` in all."""
+        items = min(self.items, n_items)
+        return 20 * dim * items + CELL_BYTES * self.anchors * items + 200 * depth * self.anchors + 32 * dim * self.pairs
+
 
 @dataclass(frozen=True, eq=False)
 class ExactIndex:
@@ -60,7 +78,9 @@ class ExactIndex:
     items: Vectors
     mineable: npt.NDArray[np.bool_]
 
-    def search(self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks) -> tuple[Int64, Float32]:
+    def search(
+        self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks, masked: Masked = no_mask
+    ) -> tuple[Int64, Float32]:
         """Find the k best items of every anchor.
 
         Args:
@@ -68,23 +88,24 @@ class ExactIndex:
             k: how many items; rows with fewer end in −1 and NaN.
             excluded: items that must not be returned; row i belongs to ``anchors[i]``.
             blocks: sizes of the blocks.
+            masked: what else must not be returned, by slice of items.
 
         Returns:
             int64[A, k] items and float32[A, k] canonical scores, by (−score, item row).
         """
-        best = _Best.empty(len(anchors), k)
+        best = Best.empty(len(anchors), k)
         slack = self._slack(anchors)
-        rows, barred = excluded.coordinates()
-        order = np.argsort(barred, kind="stable")
-        rows, barred = rows[order], barred[order]
+        barred = ByItem.of(*excluded.coordinates())
         for start in range(0, len(self.items), blocks.items):
             stop = min(start + blocks.items, len(self.items))
             vectors = self.items.read(slice(start, stop))
             screen = anchors @ vectors.T
             screen[:, ~self.mineable[start:stop]] = -np.inf
-            inside = slice(*np.searchsorted(barred, [start, stop]))
-            screen[rows[inside], barred[inside] - start] = -np.inf
-            found = _survivors(screen, best.threshold, slack, k)
+            screen[barred.cells(start, stop)] = -np.inf
+            mask = masked(slice(start, stop))
+            if mask is not None:
+                np.putmask(screen, mask, -np.inf)
+            found = survivors(screen, best.threshold, slack, k)
             scores = _rescore(anchors, vectors, *found, blocks.pairs)
             best = best.merged(found[0], found[1] + start, scores)
         return best.items, best.scores
@@ -95,54 +116,6 @@ class ExactIndex:
         lengths = np.sqrt(np.einsum("ad,ad->a", anchors, anchors, dtype=np.float64))
         slack: npt.NDArray[np.float64] = 1.01 * (dim + 4) * 2.0**-24 * lengths * self.items.longest + dim * 2.0**-126
         return slack
-
-
-@dataclass(frozen=True, eq=False)
-class _Best:
-    items: Int64
-    scores: Float32
-
-    @classmethod
-    def empty(cls, anchors: int, k: int) -> _Best:
-        return cls(np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32))
-
-    @property
-    def threshold(self) -> npt.NDArray[np.float64]:
-        last = self.scores[:, -1].astype(np.float64)
-        return np.where(np.isnan(last), -np.inf, last)
-
-    def merged(self, rows: Int64, items: Int64, scores: Float32) -> _Best:
-        anchors, k = self.items.shape
-        held = np.nonzero(self.items >= 0)
-        rows = np.concatenate([held[0], rows])
-        items = np.concatenate([self.items[held], items])
-        scores = np.concatenate([self.scores[held], scores])
-        order = np.lexsort((items, -scores, rows))
-        rows, items, scores = rows[order], items[order], scores[order]
-        places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(anchors))[rows]
-        keep = places < k
-        best = _Best.empty(anchors, k)
-        best.items[rows[keep], places[keep]] = items[keep]
-        best.scores[rows[keep], places[keep]] = scores[keep]
-        return best
-
-
-def _survivors(
-    screen: Float32, threshold: npt.NDArray[np.float64], slack: npt.NDArray[np.float64], k: int
-) -> tuple[Int64, Int64]:
-    """Find the cells that may be among the best k, by row."""
-    bound = threshold - slack
-    count = np.count_nonzero(screen >= _float32_below(bound)[:, None])
-    if count > 2 * k * len(screen) and screen.shape[1] > k:
-        cut = screen.shape[1] - k
-        bound = np.maximum(bound, np.partition(screen, cut, axis=1)[:, cut].astype(np.float64) - 2 * slack)
-    rows, columns = np.nonzero(screen >= _float32_below(bound)[:, None])
-    return rows, columns
-
-
-def _float32_below(bound: npt.NDArray[np.float64]) -> Float32:
-    """Round down to float32, and stay above the −inf that marks excluded cells."""
-    return np.nextafter(np.maximum(bound, LOWEST).astype(np.float32), np.float32(-np.inf))
 
 
 def _rescore(anchors: Float32, items: Float32, rows: Int64, columns: Int64, chunk: int) -> Float32:

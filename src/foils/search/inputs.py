@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils.collection import Collection
 from foils.errors import InputError, did_you_mean
 from foils.positives import Int64, Positives, Relation, Units
 from foils.search.exact import Blocks, pair_scores
+from foils.search.forbidden import Forbidden
 from foils.search.vectors import Float32, Matrix, Similarity, Vectors, named
 
 MODEL = "model"
@@ -49,6 +52,9 @@ class Inputs:
         negatives: negatives asked for per unit.
         seed: the run's seed.
         blocks: sizes of the blocks of work.
+        collection: what is mined: texts, metadata, triples.
+        forbidden: what no source may return.
+        cache: folder for what is costly to make again; None = keep nothing.
     """
 
     positives: Positives
@@ -58,6 +64,9 @@ class Inputs:
     negatives: int
     seed: int
     blocks: Blocks
+    collection: Collection
+    forbidden: Forbidden
+    cache: Path | None = None
 
     def vectors(self, name: str, similarity: Similarity) -> VectorPair:
         """Give the vectors of one encoder under a similarity.

@@ -1,0 +1,94 @@
+"""What a folder or file holds, told by the names of its files and the columns of the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from foils.collection import Collection
+from foils.errors import DataError
+from foils.formats.files import Source
+from foils.formats.folder import listed
+from foils.formats.lines import numbered_lines
+from foils.formats.messages import shown
+from foils.formats.parquets import parquet_columns
+from foils.formats.parts import SPLITS, tables_in
+from foils.formats.tables import READERS
+from foils.formats.triples import HEADERS
+from foils.formats.tsvs import first_cells
+
+SHAPES = (
+    "a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), interactions (train.tsv with user and item), triples "
+    "(train.tsv with head, relation and tail), labelled texts (train.jsonl with text and label or labels), a table with "
+    "anchor and positive, or a folder of such a table, pairs.csv, and further items, corpus.csv"
+)
+
+PAIRS = "pairs"
+
+
+def read_any(path: Path) -> Collection:
+    """Read what is there; see ``Collection.from_path``."""
+    reader = recognised(path)
+    if reader is None:
+        found = listed(tables_in(path)) if path.is_dir() else "a file of another kind"
+        raise DataError(
+            f"{shown(str(path))}: is no data set that can be told by its files (found {found}); expected {SHAPES}. "
+            "Where columns are called otherwise, use Collection.from_interactions, from_triples, from_labels or "
+            "from_pairs, and name them"
+        )
+    return reader(path)
+
+
+def recognised(path: Path) -> Callable[[Path], Collection] | None:
+    """Choose the reader; None = nothing fits."""
+    if not path.is_dir():
+        if Source(path).suffixes[0] not in READERS:
+            return Collection.from_beir  # an archive, or nothing that is there
+        return Collection.from_pairs if {"anchor", "positive"} <= _columns(Source(path)) else _by_columns(Source(path))
+    tables = tables_in(path)
+    if PAIRS in tables and "queries" not in tables:
+        return _read_pairs_of
+    if "corpus" in tables or "queries" in tables or (path / "qrels").is_dir():
+        return Collection.from_beir
+    return _by_columns(_first_split(tables))
+
+
+def _read_pairs_of(folder: Path) -> Collection:
+    tables = tables_in(folder)
+    corpus = tables.get("corpus")
+    return Collection.from_pairs(tables[PAIRS].path, corpus=None if corpus is None else corpus.path)
+
+
+def _first_split(tables: Mapping[str, Source]) -> Source | None:
+    names = [name for name in SPLITS if name in tables]
+    others = [name for name in sorted(tables) if tables[name].suffixes[0] == ".jsonl"]
+    return tables[(names + others)[0]] if names or others else None
+
+
+def _by_columns(source: Source | None) -> Callable[[Path], Collection] | None:
+    columns = set() if source is None else _columns(source)
+    if {"user", "item"} <= columns:
+        return Collection.from_interactions
+    if any(set(header) == columns for header in HEADERS):
+        return Collection.from_triples
+    if columns & {"label", "labels"}:
+        return Collection.from_labels
+    return None
+
+
+def _columns(source: Source) -> set[str]:
+    """Give the names of the columns of a table; none where they cannot be told."""
+    suffix = source.suffixes[0]
+    if suffix == ".tsv":
+        return {cell.strip() for cell in first_cells(source)}
+    if suffix == ".csv":
+        return {cell.strip().strip('"') for cell in ",".join(first_cells(source)).split(",")}
+    if suffix == ".jsonl":
+        line = next((line for _, line in numbered_lines(source)), b"{}")
+        try:
+            return set(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+        except msgspec.MsgspecError:
+            return set()
+    return set(parquet_columns(source)) if suffix == ".parquet" else set()
