@@ -25,8 +25,9 @@ import numpy as np
 
 import foils
 from foils import _array
+from foils._cache import cache_folder
 from foils.collection import Collection
-from foils.encoders import encode_all, open_encoder
+from foils.encoders import encode_collection, open_encoder
 from foils.evaluating import bootstrap_ratio
 from foils.mining import Mined, mine
 from foils.positives import Judgements, Relation
@@ -97,8 +98,7 @@ def encoded(name: str, collection: Collection, vectors: Path | None) -> tuple[An
     """Encode with MiniLM, or read what was encoded before."""
     if vectors is not None:
         return np.load(vectors / f"{name}.q.npy"), np.load(vectors / f"{name}.c.npy")
-    encoder = open_encoder("minilm")
-    return encode_all(encoder, collection.anchors.full_texts()), encode_all(encoder, collection.items.full_texts())
+    return encode_collection(open_encoder("minilm"), collection, cache=cache_folder())
 
 
 def with_one_positive(collection: Collection, seed: int) -> tuple[Collection, Judgements]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,3 +89,24 @@ def explained(folder: Path) -> Iterator[None]:
         raise FolderError(
             f"{folder}: {reason}; {mend}, and run the same command again (without --fresh): what was finished is kept"
         ) from error
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it gets its name when the block ends well, and goes when it does not.
+
+    The folder may be there already if it is empty. What is in subfolders is made durable too.
+    """
+    place = Path(os.path.abspath(folder))  # noqa: PTH100 - so that "." and ".." have a name too
+    partial = part_of(place)
+    shutil.rmtree(partial, ignore_errors=True)  # what a kill left
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        for path in (*partial.rglob("*"), partial):
+            sync(path)
+        rename(partial, place)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync(place.parent)

@@ -13,8 +13,9 @@ from foils.cli import main
 
 
 @pytest.fixture(autouse=True)
-def plain_surroundings(monkeypatch):
-    """No waiting for the disk; nothing in the environment that colours or widens the output."""
+def plain_surroundings(monkeypatch, tmp_path):
+    """No waiting for the disk; nothing in the environment that colours or widens the output; an empty cache."""
+    monkeypatch.setenv("FOILS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("foils._durable.sync", lambda path: None)
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "NO_COLOR"):

@@ -107,7 +107,7 @@ def test_a_missing_model_is_refused_before_the_data_is_read(run, models, option)
 )
 def test_a_split_with_too_few_positives_is_refused_before_encoding(run, data, models, monkeypatch, rows, found):
     data.write_qrels("dev", rows)
-    monkeypatch.setattr("foils.cli.options.encode_all", None)
+    monkeypatch.setattr("foils.cli.options.encode_records", None)
     error = run("eval", data.path, "--model", models[0], "--split", "dev").error
     assert f"{found} of the split 'dev' have a positive" in error
     assert "train, dev, test" in error
@@ -129,7 +129,7 @@ def test_an_interruption_leaves_130(run, data, models, monkeypatch):
     def interrupted(*arguments, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("foils.cli.options.encode_all", interrupted)
+    monkeypatch.setattr("foils.cli.options.encode_records", interrupted)
     said = run("eval", data.path, "--model", models[0])
     assert (said.code, said.out) == (130, "")
     assert said.err.endswith("error: interrupted\n")

@@ -163,10 +163,10 @@ def test_nothing_is_left_when_interrupted(train, out, monkeypatch):
         named["progress"](1, 5, 0.5)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["foils.cli.train"], "fit_static", interrupted)
+    monkeypatch.setattr(sys.modules["foils.cli.train_static"], "fit_static", interrupted)
     said = train()
     assert (said.code, said.out) == (130, "")
-    assert said.err.endswith("error: interrupted; no model was written\n")
+    assert said.err.endswith("(a static encoder begins anew)\n")
     assert not out.exists()
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_world import DIM, ITEMS, contents
+from cli_world import DIM, ITEMS, contents, tables
+
+import foils
+from foils.encoders import StaticEncoder
 
 
 def replaced(row: int, value: float):
@@ -132,11 +135,91 @@ def test_vectors_that_do_not_go_together_are_refused_before_the_data_is_read(run
     assert not out.exists()
 
 
-def test_vectors_that_only_python_can_give(run, data, out):
-    command = ["mine", data.path, "--recipe", "naive-top-k", "--negatives", 4, "--out", out, *data.vectors]
-    error = run(*command, "--set", "source.dense.vectors=second").error
-    assert "'second'" in error
-    assert "foils.mine" in error
+GUIDED = """
+source: {dense: {k: 20}}
+scorers: [{vectors: {vectors: guide, name: guide}}]
+rules: [{relative_margin: {margin: 0.9, column: guide}}]
+sampler: {top_k: {column: dense}}
+"""
+
+
+@pytest.fixture
+def models(run, data, tmp_path) -> list[Path]:
+    """Two static encoders."""
+    paths = [tmp_path / "first", tmp_path / "second"]
+    for seed, path in enumerate(paths):
+        command = ("train", data.path, "--kind", "static", "--dim", 16, "--seed", seed, "--out", path)
+        assert run(*command).code == 0
+    return paths
+
+
+@pytest.fixture
+def guided(tmp_path) -> Path:
+    path = tmp_path / "guided.yaml"
+    path.write_text(GUIDED)
+    return path
+
+
+def test_a_further_encoder_guides(run, data, out, models, guided):
+    command = ["mine", data.path, "--recipe", guided, "--negatives", 3, "--out", out]
+    said = run(*command, "--model", models[0], "--encoder", f"guide={models[1]}")
+    assert said.code == 0, said.err
+    assert "encoding the corpus by guide: 30 of 30" in said.err
+    collection = foils.Collection.from_beir(data.path)
+    mined = foils.mine(collection, guided, negatives=3, model=models[0], models={"guide": models[1]})
+    ids = mined.negatives["negative_ids"]
+    assert ids.equals(foils.Mined.open(out).negatives["negative_ids"])
+    vectors = StaticEncoder.load(models[1])
+    pair = tuple(vectors.encode(records.full_texts()) for records in (collection.anchors, collection.items))
+    same = foils.mine(collection, guided, negatives=3, model=models[0], vectors={"guide": pair})
+    assert ids.equals(same.negatives["negative_ids"])
+    alone = foils.mine(collection, "naive-top-k", negatives=3, model=models[0])
+    assert not ids.equals(alone.negatives["negative_ids"])
+
+
+def test_a_further_encoder_that_is_missing_or_wrong_is_refused_before_the_data_is_read(run, out, models, guided):
+    command = ["mine", "no-data", "--recipe", guided, "--negatives", 3, "--out", out, "--model", models[0]]
+    assert "reads the vectors 'guide' too; give --encoder guide=MODEL" in run(*command).error
+    assert "expected NAME=MODEL" in run(*command, "--encoder", "guide").error
+    twice = ["--encoder", "guide=minilm", "--encoder", f"guide={models[1]}"]
+    assert "'guide' is given twice" in run(*command, *twice).error
+    other = ["--encoder", f"guide={models[1]}", "--encoder", f"guid={models[1]}"]
+    assert "does not read 'guid'; it reads: model, guide" in run(*command, *other).error
+    assert "that is --model" in run(*command, "--encoder", f"model={models[1]}").error
+    assert "there is no such folder" in run(*command, "--encoder", "guide=no-such-model").error
+
+
+def test_what_was_encoded_is_not_encoded_again(run, data, out, models, tmp_path, monkeypatch):
+    command = ("mine", data.path, "--recipe", "nv-retriever", "--negatives", 3, "--model", models[0], "--out")
+    said = run(*command, out)
+    assert f"vectors are kept in {tmp_path / 'cache'}" in said.err
+    monkeypatch.setattr(StaticEncoder, "encode", None)
+    assert run(*command, tmp_path / "again").code == 0
+    assert tables(out) == tables(tmp_path / "again")
+    assert run("eval", data.path, "--model", models[0]).code == 0
+    monkeypatch.undo()
+    elsewhere = run(*command, tmp_path / "third", "--cache", tmp_path / "other")
+    assert f"vectors are kept in {tmp_path / 'other'}" in elsewhere.err
+    assert (tmp_path / "other" / "vectors").is_dir()
+
+
+def test_without_a_cache_nothing_is_kept(run, data, out, models, tmp_path):
+    before = contents(tmp_path / "cache") if (tmp_path / "cache").exists() else {}
+    command = ("mine", data.path, "--recipe", "nv-retriever", "--negatives", 3, "--model", models[0], "--out", out)
+    said = run(*command, "--no-cache")
+    assert said.code == 0
+    assert "kept in" not in said.err
+    assert (contents(tmp_path / "cache") if (tmp_path / "cache").exists() else {}) == before
+    assert "not both" in run(*command, "--no-cache", "--cache", tmp_path / "x").error
+    (tmp_path / "file").write_text("")
+    assert "is a file" in run(*command, "--cache", tmp_path / "file").error
+
+
+def test_prompts_are_for_models_that_have_them(run, out, models):
+    command = ["mine", "no-data", "--recipe", "nv-retriever", "--negatives", 3, "--out", out]
+    assert "has no prompts" in run(*command, "--model", models[0], "--query-prompt", "query: ").error
+    vectors = ["--query-vectors", "q.npy", "--corpus-vectors", "c.npy"]
+    assert "are for --model" in run(*command, *vectors, "--corpus-prompt", "x").error
 
 
 @pytest.mark.parametrize("recipe", ["nv-retriever", "simans"])

@@ -6,11 +6,13 @@ Loaded by ``runpy.run_path``, as pytest's importlib mode puts no test folder on 
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 
 from foils.candidates import Candidates, Column, Kind
 from foils.collection import Collection
 from foils.positives import Units
-from foils.search import Blocks, Inputs
+from foils.search import Blocks, Forbidden, Inputs
+from foils.triples import Triples
 
 N_ANCHORS, N_ITEMS, DIM = 24, 60, 5
 CROWDED, ALONE, FULL = 0, 1, 2
@@ -43,7 +45,30 @@ def collection(rng):
     grades = [1.0] * len(positive) + [0.0] * len(judged)
     groups = np.full(N_ITEMS, -1)
     groups[list(TWINS)] = 3
-    return Collection.from_arrays(pairs, anchors=N_ANCHORS, items=N_ITEMS, grades=grades, item_groups=groups)
+    anchors, items = texts()
+    data = Collection.from_arrays(pairs, anchors=anchors, items=items, grades=grades, item_groups=groups)
+    return dataclasses.replace(data, triples=triples())
+
+
+def texts():
+    """Write texts of few words, so that scores tie and some pairs share no word; anchor 4 knows no item's word."""
+    rng = np.random.default_rng(7)
+    anchors = [" ".join(rng.choice(list("abcdefghij"), rng.integers(1, 4))) for _ in range(N_ANCHORS)]
+    items = [" ".join(rng.choice(list("abcdefgh"), rng.integers(1, 6))) for _ in range(N_ITEMS)]
+    anchors[4] = "zebra"
+    for row in TWINS:
+        items[row] = "a b c"
+    for row in EMPTY:
+        items[row] = ""
+    return anchors, items
+
+
+def triples():
+    """Give every anchor a side and one of three relations; that is all that sources of corrupted triples look at."""
+    none, anchors = np.zeros(0, np.int64), np.arange(N_ANCHORS)
+    sides, relations = (anchors % 2).astype(np.int8), anchors // 2 % 3
+    ids = pa.array(["a", "b", "c"], pa.large_string())
+    return Triples(none, none, none, none.astype(np.int16), ids, none, none, sides, anchors, relations)
 
 
 def inputs(seed=0, *, negatives=4, blocks=None, run_seed=0):
@@ -62,6 +87,8 @@ def inputs(seed=0, *, negatives=4, blocks=None, run_seed=0):
         negatives=negatives,
         seed=run_seed,
         blocks=Blocks(8, 16, 64) if blocks is None else blocks,
+        collection=data,
+        forbidden=Forbidden.of(data.positives()),
     )
 
 

@@ -1,10 +1,13 @@
 """A plain ranking that exact search must equal, bit for bit. Loaded by ``runpy.run_path``."""
 
+from functools import partial
+
 import numpy as np
 
 from foils import _array
 from foils.positives import Relation
 from foils.search import ExactIndex, Vectors
+from foils.search.exact import no_mask
 
 
 def nobody(n_anchors):
@@ -27,14 +30,15 @@ def reference(scores, k, barred):
     return ids, best
 
 
-def search(anchors, items, k, blocks, *, excluded=None, mineable=None, similarity="dot"):
+def search(anchors, items, k, blocks, *, excluded=None, mineable=None, similarity="dot", forbidden=None):
     """Search as a run does: the index by blocks of items, the anchors by blocks too."""
     excluded = nobody(len(anchors)) if excluded is None else excluded
     index = ExactIndex(Vectors(items, similarity), np.ones(len(items), bool) if mineable is None else mineable)
     queries, found = Vectors(anchors, similarity), []
     for start in range(0, len(anchors), blocks.anchors):
         rows = np.arange(start, min(start + blocks.anchors, len(anchors)))
-        found.append(index.search(queries.read(rows), k, excluded.take(rows), blocks))
+        masked = no_mask if forbidden is None else partial(forbidden.mask, rows)
+        found.append(index.search(queries.read(rows), k, excluded.take(rows), blocks, masked))
     return np.concatenate([ids for ids, _ in found]), np.concatenate([scores for _, scores in found])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from foils import _array, rules
 from foils.candidates import Column, Kind
-from foils.rules import REASONS, AbsoluteMargin, MaxScore, MeanStd, RelativeMargin, judge
+from foils.rules import REASONS, AbsoluteMargin, MaxScore, MeanStd, MinScore, RelativeMargin, judge
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 
@@ -28,6 +28,7 @@ EXAMPLES = {
         for reference in ("min", "max", "mean", "pair")
     ),
     "mean_std": (tuple(MeanStd(deviations=d) for d in (3.0, 1.5, 1.0, 0.5, 0.0)),),
+    "min_score": (tuple(MinScore(threshold=t) for t in (-5.0, -0.25, 0.0, 0.25, 0.5)),),
 }
 CHAINS = [
     pytest.param(name, chain, id=f"{name}{number}")

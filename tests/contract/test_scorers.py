@@ -10,14 +10,21 @@ import pytest
 
 from foils import scorers
 from foils.candidates import Kind
+from foils.collection import Collection
 from foils.errors import DataError, DefectError
-from foils.scorers import VectorScorer, add_scores
+from foils.scorers import CrossEncoderScorer, LexicalOverlap, NearDuplicate, VectorScorer, add_scores, scorer_digests
+from foils.scorers.cross_encoder_model import CrossEncoderModel
 from foils.search import Blocks
 from foils.sources import Dense, Uniform
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 
-EXAMPLES = {"vectors": (VectorScorer(), VectorScorer(similarity="dot"))}
+EXAMPLES = {
+    "vectors": (VectorScorer(), VectorScorer(similarity="dot")),
+    "cross_encoder": (CrossEncoderScorer(model="pairs"), CrossEncoderScorer(model="pairs", activation="none")),
+    "near_duplicate": (NearDuplicate(),),
+    "lexical_overlap": (LexicalOverlap(),),
+}
 every_scorer = pytest.mark.parametrize(
     ("name", "fields"),
     [
@@ -26,6 +33,21 @@ every_scorer = pytest.mark.parametrize(
         for number, fields in enumerate(examples)
     ],
 )
+
+
+def likeness(model, pairs):
+    """Stand for a cross-encoder: a number that follows from the two texts, and not from their batch."""
+    return np.array([len(a) - 1.5 * len(b) + 7 * (a[0] == b[0]) for a, b in pairs], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def a_model_of_pairs(tmp_path, monkeypatch):
+    """The folder ``pairs`` that the examples name, as far as it is looked at before a pair is scored."""
+    folder = tmp_path / "pairs"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(CrossEncoderModel, "logits", likeness)
 
 
 def test_every_scorer_is_covered():
@@ -113,8 +135,25 @@ def test_inputs_are_looked_at_before_work(name, fields):
     broken = anchors.copy()
     broken[3, 1] = np.inf
     worse = type(inputs)(**{**vars(inputs), "matrices": {"model": (broken, items)}})
-    with pytest.raises(DataError, match=r"query vectors: row 3 .*infinity"):
+    bare = Collection.from_arrays([(0, 0)], anchors=problems.N_ANCHORS, items=problems.N_ITEMS)
+    textless = type(inputs)(**{**vars(inputs), "collection": bare})
+    if fields.reads():
+        fields.check(textless)
+        with pytest.raises(DataError, match=r"query vectors: row 3 .*infinity"):
+            fields.check(worse)
+    else:
         fields.check(worse)
+        with pytest.raises(DataError, match="anchors hold no texts"):
+            fields.check(textless)
+
+
+@every_scorer
+def test_what_a_score_follows_from_is_told(name, fields):
+    inputs = problems.inputs()
+    told = scorer_digests([fields], inputs)
+    assert all(isinstance(digest, str) and digest for digest in told.values())
+    assert bool(told) is (name == "cross_encoder")
+    assert scorer_digests([fields], inputs) == told
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])

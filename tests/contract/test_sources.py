@@ -9,19 +9,47 @@ import numpy as np
 import pytest
 
 from foils import sources
+from foils._array import Key, counter_uniform
 from foils.errors import DataError, InputError
 from foils.search import Blocks
-from foils.sources import Dense, Popularity, Provided, Uniform
+from foils.sources import (
+    BM25,
+    HNSW,
+    Bernoulli,
+    Dense,
+    InBatch,
+    Mixture,
+    Popularity,
+    Provided,
+    PseudoTyped,
+    Run,
+    Uniform,
+)
+from foils.sources.fusing import RRF, Fuse
+from foils.sources.mixture import One
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 
+FILE = str(Path(__file__).with_name("some.run"))
+SEARCHES = (One(dense=Dense(k=4, max_depth=64)), One(bm25=BM25(k=3, max_depth=64)))
+DRAWN = (One(dense=Dense(k=64)), One(uniform=Uniform(k=9)))
 EXAMPLES = {
+    "bm25": (BM25(k=7), BM25(k=7, k1=1.5, b=0.75, method="robertson")),
+    "hnsw": (HNSW(k=7), HNSW(k=7, similarity="dot", connectivity=4)),
+    "run": (Run(file=FILE, k=7), Run(file=FILE, k=7, scored=False)),
+    "in_batch": (InBatch(batch_size=8), InBatch(batch_size=5, k=3)),
+    "mixture": (
+        Mixture(of=SEARCHES),
+        Mixture(of=SEARCHES, fuse=Fuse(quotas={"dense": 2.0, "bm25": 1.0})),
+        Mixture(of=DRAWN, fuse=Fuse(rrf=RRF(c=0.0))),
+    ),
     "dense": (Dense(k=7), Dense(k=7, similarity="dot")),
     "uniform": (Uniform(k=7), Uniform()),
     "popularity": (Popularity(k=7), Popularity(alpha=0.0, k=30), Popularity()),
     "provided": (Provided(k=7), Provided(k=3)),
+    "bernoulli": (Bernoulli(k=7), Bernoulli()),
+    "pseudo_typed": (PseudoTyped(k=7), PseudoTyped()),
 }
-RANDOM = ("uniform", "popularity")
 CASES = [
     pytest.param(name, fields, per, id=f"{name}{number}-{per}")
     for name, examples in EXAMPLES.items()
@@ -29,9 +57,7 @@ CASES = [
     for per in ("anchor", "pair")
 ]
 every_source = pytest.mark.parametrize(("name", "fields", "per"), CASES)
-every_search = pytest.mark.parametrize(
-    ("name", "fields", "per"), [case for case in CASES if case.values[0] not in RANDOM]
-)
+every_search = pytest.mark.parametrize(("name", "fields", "per"), [case for case in CASES if not case.values[1].random])
 
 
 def test_every_source_is_covered():
@@ -51,9 +77,33 @@ def available(name, fields, inputs, anchor):
         pool = inputs.trusted.items[inputs.trusted.indptr[anchor] : inputs.trusted.indptr[anchor + 1]].tolist()
     elif name == "popularity" and fields.alpha > 0:
         pool = inputs.positives.given().items.tolist()
+    elif name == "pseudo_typed":
+        triples, given = inputs.collection.triples, inputs.positives.given()
+        same = (triples.sides == triples.sides[anchor]) & (triples.anchor_relations == triples.anchor_relations[anchor])
+        pool = {item for other in np.flatnonzero(same) for item in given.row(other).tolist()}
+    elif name == "bm25":
+        anchors, items = problems.texts()
+        pool = [item for item, text in enumerate(items) if set(text.split()) & set(anchors[anchor].split())]
+    elif name == "run":
+        lines = [line.split() for line in Path(FILE).read_text().splitlines()]
+        pool = [int(line[2]) for line in lines if line[0] == str(anchor)]
+    elif name == "in_batch":
+        pool = batch_mates(fields, inputs, anchor)
+    elif name == "mixture":
+        pool = {item for one in fields.of for item in available(one.name, one.fields, inputs, anchor)}
     else:
         pool = range(len(inputs.mineable))
     return set(pool) - barred
+
+
+def batch_mates(fields, inputs, anchor, positive=None):
+    """Shuffle the examples as in_batch says it does, and list the positives of the anchor's (or pair's) batches."""
+    examples = inputs.positives.given().examples()
+    noise = counter_uniform(Key(inputs.seed, "source.in_batch.batches", 0), examples.anchors, examples.positives)
+    pairs = np.stack([examples.anchors, examples.positives], axis=1)[np.argsort(noise)].tolist()
+    batches = [pairs[start : start + fields.batch_size] for start in range(0, len(pairs), fields.batch_size)]
+    own = [batch for batch in batches if any(a == anchor and positive in (None, p) for a, p in batch)]
+    return {item for batch in own for _, item in batch}
 
 
 @every_source
@@ -66,15 +116,16 @@ def test_candidates_are_well_formed(name, fields, per, depth):
     assert found.items.shape == (len(found.units), depth)
     problems.assert_absent_at_the_right(found.items)
     problems.assert_distinct(found.items)
-    assert found.sources == (name,)
-    np.testing.assert_array_equal(found.columns["source"].values, 0)
+    assert found.sources == (tuple(one.name for one in fields.of) if name == "mixture" else (name,))
+    assert set(np.unique(found.columns["source"].values[present])) <= set(range(len(found.sources)))
     np.testing.assert_array_equal(found.columns["rank"].values, np.where(present, np.arange(1, depth + 1), 0))
     log_q = found.columns["log_q"].values
     assert log_q.dtype == np.float32
     assert np.isnan(log_q[~present]).all()
-    assert (
-        np.isnan(log_q[present]) if name == "provided" else (log_q[present] <= 0) & np.isfinite(log_q[present])
-    ).all()
+    lawful = (log_q[present] <= 0) & np.isfinite(log_q[present])
+    if name == "mixture" and fields.random and depth < fields.depths(4)[0]:
+        lawful |= np.isnan(log_q[present])  # of what is cut there is no law
+    assert (np.isnan(log_q[present]) if name == "provided" else lawful).all()
 
 
 @every_source
@@ -84,6 +135,9 @@ def test_it_gives_what_is_available_and_nothing_else(name, fields, per, depth):
     found = retrieve(fields, per, inputs, depth)
     for anchor, row in zip(found.units.anchors.tolist(), found.items.tolist(), strict=True):
         given, pool = {item for item in row if item >= 0}, available(name, fields, inputs, anchor)
+        if name == "in_batch" and per == "pair":
+            assert given <= pool  # its own test knows which pair it is
+            continue
         assert given <= pool
         assert len(given) == min(depth, len(pool))
     empty = found.items[found.units.anchors == problems.FULL]
@@ -109,9 +163,12 @@ def test_columns_are_as_declared(name, fields, per):
         scores, positives = found.columns[column].values, found.columns[column].positives
         assert (scores.dtype, positives.dtype) == (np.float32, np.float32)
         assert positives.shape == found.units.positives.shape
-        np.testing.assert_array_equal(np.isnan(scores), found.items < 0)
-        # Positives without text have no score.
-        np.testing.assert_array_equal(np.isnan(positives), np.isin(found.units.positives, problems.EMPTY))
+        absent = found.items < 0
+        np.testing.assert_array_equal(np.isnan(scores) | absent, np.isnan(scores))
+        assert name == "mixture" or np.array_equal(np.isnan(scores), absent)
+        # Positives without text have no score, nor have those that a file does not list.
+        if name != "run":
+            np.testing.assert_array_equal(np.isnan(positives), np.isin(found.units.positives, problems.EMPTY))
 
 
 @every_source
@@ -140,7 +197,7 @@ def test_it_is_deterministic(name, fields, per, blocks):
 @every_source
 def test_only_a_random_source_follows_the_seed(name, fields, per):
     first, second = (retrieve(fields, per, problems.inputs(run_seed=seed), 5).items for seed in (0, 1))
-    assert np.array_equal(first, second) is (name not in RANDOM)
+    assert np.array_equal(first, second) is (not fields.random)
 
 
 @every_search
@@ -168,7 +225,8 @@ def test_fields_are_data(name, fields, per):
         msgspec.convert({"no_such_field": 1}, type(fields))
     first, deepest = fields.depths(4)
     assert 1 <= first <= deepest
-    assert first == (4 if getattr(fields, "k", None) is None else fields.k)
+    k = {"mixture": first, "in_batch": getattr(fields, "batch_size", 0) - 1}.get(name, 4)
+    assert first == (k if getattr(fields, "k", None) is None else fields.k)
 
 
 @every_source
@@ -185,7 +243,7 @@ def test_inputs_are_looked_at_before_work(name, fields, per):
     }
     for matrices in bad.values():
         worse = type(inputs)(**{**vars(inputs), "matrices": matrices})
-        if name != "dense":
+        if not fields.reads():
             fields.check(worse)
             continue
         with pytest.raises(InputError) as caught:

@@ -214,11 +214,12 @@ def test_identity_is_deterministic_and_statistics_tell_the_rest(tmp_path):
     identity = json.loads((tmp_path / "out" / "identity.json").read_text())
     assert set(identity) == {
         "format", "recipe", "negatives", "split", "seed", "scores", "units", "shard_units", "candidates_stored",
-        "inputs", "versions", "derived",
+        "inputs", "constraints", "versions", "derived",
     }  # fmt: skip
     assert identity["format"] == 1
     assert identity["scores"] == "dense"
-    assert identity["recipe"]["source"] == {"dense": {"k": 5, "max_depth": 40, "similarity": "dot", "vectors": "model"}}
+    fields = {"k": 5, "max_depth": 40, "similarity": "dot", "vectors": "model", "name": "dense"}
+    assert identity["recipe"]["source"] == {"dense": fields}
     assert msgspec.convert(identity, type(mined.identity)) == mined.identity
     for name in ("wall_seconds", "cpu_seconds", "peak_anonymous_bytes"):
         assert mined.stats[name] > 0

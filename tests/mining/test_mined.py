@@ -325,6 +325,6 @@ def test_collections_without_texts_export_ids_only():
     data = Collection.from_arrays([(0, 1), (1, 2)], anchors=2, items=9)
     mined = mine(data, "uniform", negatives=3)
     assert mined.to("triplet", columns="id").num_rows == 6
-    with pytest.raises(InputError, match="holds no texts"):
+    with pytest.raises(InputError, match="have no texts"):
         mined.to("triplet")
     assert mined.explain("0").anchor_text is None

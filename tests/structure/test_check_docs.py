@@ -1,6 +1,7 @@
 """The script that checks the documentation finds each fault, and nothing in a good page."""
 
 import check_docs
+import doc_blocks
 import pytest
 
 GOOD = """\
@@ -28,9 +29,35 @@ Path("made").write_text("1")
 ```console
 $ test -f made && \\
   echo two > other
-some output
 $ cat other
 two
+```
+
+<!-- run -->
+```console
+$ echo "made 3,141 things in 0.5 s"; echo "a   b"; echo c; echo d
+made 3,000 things in 12.25 s
+a b
+…
+d
+```
+
+<!-- fails -->
+```console
+$ echo no >&2; false
+no
+```
+
+<!-- fails -->
+```python
+print("first")
+raise ValueError("item 3 is missing")
+```
+
+<!-- output -->
+```text
+first
+ValueError: item 4 is missing
 ```
 
 <!-- run -->
@@ -85,6 +112,14 @@ def test_a_good_page_passes(check):
         ("<!-- run -->\n```console\nfoils\n```", "no line that starts with"),
         ("<!-- run -->\n```yaml\na: 1\n```", "yaml cannot be run"),
         ("<!-- run -->\n```\nfoils\n```", "no language cannot be run"),
+        ("<!-- run -->\n```console\n$ echo a\nb\n```", "prints something else: echo a\na"),
+        ("<!-- run -->\n```console\n$ echo a\na\nb\n```", "prints something else"),
+        ("<!-- fails -->\n```console\n$ true\n```", "exit code 0 from: true"),
+        ("<!-- fails -->\n```python\nx = 1\n```", "should fail, and does not"),
+        ("<!-- fails -->\n```python\nx = = 1\n```", "SyntaxError"),
+        ("<!-- run -->\n```python\nprint(1, 'a')\n```\n\n<!-- output -->\n```text\n1 b\n```", "prints:\n1 a"),
+        ("::: pathlib.Path\n\n[a](#pathlib.Path.none)", "no heading"),
+        ("[a](#pathlib.Path.open)", "no heading"),
     ],
 )
 def test_a_fault_is_found(check, text, message):
@@ -94,5 +129,43 @@ def test_a_fault_is_found(check, text, message):
 
 
 def test_a_command_that_hangs_is_ended(check, monkeypatch):
-    monkeypatch.setattr(check_docs, "COMMAND_SECONDS", 0.1)
+    monkeypatch.setattr(doc_blocks, "COMMAND_SECONDS", 0.1)
     assert "still not done: sleep 5" in check("<!-- run -->\n```bash\n$ sleep 5\n```")[0]
+
+
+def test_a_link_may_name_what_a_page_documents(check):
+    assert check("::: pathlib.Path\n\n[open](#pathlib.Path.open)") == []
+
+
+def test_outputs_are_written_into_the_page(check, tmp_path):
+    text = """<!-- run -->
+```console
+$ echo 1
+2
+$ echo a; echo b
+?
+```
+
+<!-- run -->
+```python
+print("two")
+```
+
+<!-- output -->
+```text
+one
+```
+
+<!-- run -->
+```console
+$ echo 3; echo kept
+…
+kept
+```
+"""
+    assert len(check(text)) == 2
+    check_docs.problems(tmp_path / "page.md", tmp_path, write=True)
+    assert (tmp_path / "page.md").read_text() == text.replace("\n2\n", "\n1\n").replace("?", "a\nb").replace(
+        "one", "two"
+    )
+    assert check((tmp_path / "page.md").read_text()) == []

@@ -92,6 +92,7 @@ def server() -> Iterator[Server]:
 def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("FOILS_DATA", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FOILS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -117,6 +118,7 @@ def test_cache_may_be_chosen(server: Server, tmp_path: Path):
 
 def test_cache_in_the_home_folder(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("FOILS_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/paths/are/ignored")
     load("small", base_url=server.url)
     assert (tmp_path / ".cache" / "foils" / "small.zip").is_file()
@@ -138,7 +140,7 @@ def test_own_folder_of_another_shape(server: Server, tmp_path: Path, monkeypatch
     monkeypatch.setenv("FOILS_DATA", str(tmp_path))
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "labels.tsv").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"small: there is no corpus\.jsonl .*found labels\.tsv.*a BEIR folder holds"):
+    with pytest.raises(DataError, match=r"small: is no data set .*found labels.*expected a BEIR folder"):
         load("small", base_url=server.url)
     assert server.asked == []
 

@@ -14,7 +14,10 @@ from foils.recipes.document import parse
 from foils.recipes.loader import build
 from foils.rules import AbsoluteMargin, MaxScore, RelativeMargin
 from foils.samplers import SimANS, TopK, UniformWindow
-from foils.sources import Dense, Popularity, Uniform
+from foils.scorers import VectorScorer
+from foils.sources import BM25, Bernoulli, Dense, InBatch, Mixture, Popularity, PseudoTyped, Uniform
+from foils.sources.fusing import RRF, Fuse
+from foils.sources.mixture import One
 
 BASE = "source: {dense: {}}\nsampler: {top_k: {}}\n"
 
@@ -50,7 +53,21 @@ SHIPPED = {
     "nv-retriever": (Dense(k=100), (RelativeMargin(margin=0.05, reference="min"),), TopK()),
     "nv-retriever-margin": (Dense(k=100), (AbsoluteMargin(margin=0.05, reference="min"),), TopK()),
     "simans": (Dense(k=100), (), SimANS(a=100.0, b=0.0, kernel="gaussian", reference="min")),
+    "bm25": (BM25(k=100), (), TopK()),
+    "hybrid": (
+        Mixture(of=(One(dense=Dense(k=50)), One(bm25=BM25(k=50))), fuse=Fuse(rrf=RRF(c=60.0))),
+        (RelativeMargin(margin=0.05, reference="min", column="vectors"),),
+        TopK(column="rank"),
+    ),
+    "guide": (Dense(k=100), (RelativeMargin(margin=0.0, reference="min", column="guide"),), TopK(column="dense")),
+    "tripclick": (BM25(k=200, max_depth=200), (), UniformWindow()),
+    "runner-up": (Dense(k="4%", max_depth="4%"), (), UniformWindow(skip_ranks="3%", max_rank="4%")),
+    "star-static": (Dense(k=200, max_depth=200, similarity="dot"), (), UniformWindow()),
+    "in-batch": (InBatch(batch_size=32), (), UniformWindow()),
+    "bernoulli": (Bernoulli(), (), UniformWindow()),
+    "pseudo-typed": (PseudoTyped(), (), UniformWindow()),
 }
+SCORED = {"hybrid": VectorScorer(), "guide": VectorScorer(vectors="guide", name="guide")}
 
 
 def test_the_list_of_recipes_is_complete():
@@ -65,7 +82,8 @@ def test_a_shipped_recipe_is_what_it_says(name):
     assert recipe.summary.endswith(".")
     assert recipe.per == "anchor"
     assert recipe.shortfall.policy == "short"
-    assert recipe.scorers == recipe.relaxations == ()
+    assert [scorer.fields for scorer in recipe.scorers] == [SCORED[name] for name in [name] if name in SCORED]
+    assert recipe.relaxations == ()
     if recipe.paper is not None:
         assert 2000 <= recipe.paper.year <= 2030
 
@@ -77,7 +95,7 @@ def test_a_recipe_is_found_by_its_alias(alias):
 
 @pytest.mark.parametrize("name", ["nv_retriever", "naive-topk", "", "..", "recipes/uniform"])
 def test_an_unknown_recipe_is_refused_with_the_nearest(name):
-    with pytest.raises(RecipeError, match=r"there is no recipe .*Valid: max-score, naive-top-k") as caught:
+    with pytest.raises(RecipeError, match=r"there is no recipe .*Valid: bernoulli, bm25") as caught:
         recipes.load(name)
     if name == "nv_retriever":
         assert "did you mean 'nv-retriever'?" in str(caught.value)
@@ -111,7 +129,7 @@ REFUSED = {
     "no sampler": ("source: {dense: {}}", "mine.yaml: sampler is missing"),
     "unknown source": (
         "sampler: {top_k: {}}\nsource:\n  dens: {}",
-        "mine.yaml:3: source.dens: no such part; did you mean 'dense'? Valid: dense, popularity, provided, uniform",
+        "mine.yaml:3: source.dens: no such part; did you mean 'dense'? Valid: bernoulli, bm25",
     ),
     "unknown sampler": (
         "source: {dense: {}}\nsampler: {top-k: {}}",
@@ -137,7 +155,7 @@ REFUSED = {
     ),
     "wrong type": (
         "source: {dense: {k: ten}}\nsampler: {top_k: {}}",
-        "source.dense.k: expected `int`, got `str`, found 'ten'",
+        "source.dense.k: expected a whole number, or a share of the items between 0% and 100%, as in 4%, found 'ten'",
     ),
     "a truth for a number": (
         BASE + "rules: [{max_score: {threshold: yes}}]",

@@ -178,7 +178,8 @@ def test_pair_scores_do_not_depend_on_the_chunk(chunk):
 
 
 def test_pairs_of_an_empty_corpus_have_no_score():
-    inputs = Inputs(None, None, np.zeros(0, bool), {"model": (normal(3, 2, 0), normal(0, 2, 0))}, 1, 0, BLOCKS[0])
+    matrices = {"model": (normal(3, 2, 0), normal(0, 2, 0))}
+    inputs = Inputs(None, None, np.zeros(0, bool), matrices, 1, 0, BLOCKS[0], None, None)
     scores = inputs.vectors("model", "dot").pair_scores(np.array([0, 2]), np.array([-1, -1]))
     assert np.isnan(scores).all()
 

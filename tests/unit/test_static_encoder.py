@@ -216,11 +216,21 @@ def test_a_truncated_matrix_is_refused(tmp_path):
     [
         ({"other": np.ones((280, 4), np.float32)}, r"holds the tensors \['other'\]; expected embeddings"),
         (
-            {"embeddings": np.ones((280, 4), np.float32), "weights": np.ones(280, np.float32)},
-            "expected embeddings only",
+            {"embeddings": np.ones((280, 4), np.float32), "bias": np.ones(280, np.float32)},
+            r"holds the tensors \['bias', 'embeddings'\]; expected embeddings, weights and mapping",
         ),
-        ({"embeddings": np.ones((280, 4), np.float16)}, "embeddings are F16; expected F32"),
-        ({"embeddings": np.ones((280, 4), np.int8)}, "embeddings are I8; expected F32"),
+        (
+            {"embeddings": np.ones((280, 4), np.float32), "weights": np.ones(279, np.float32)},
+            r"\(279,\) weights for 280 tokens",
+        ),
+        (
+            {"embeddings": np.ones((4, 4), np.float32), "mapping": np.full(280, 4)},
+            "the mapping points outside of the 4 embeddings",
+        ),
+        (
+            {"embeddings": np.ones((4, 4), np.float32), "mapping": np.full(280, -1)},
+            "the mapping points outside of the 4 embeddings",
+        ),
         ({"embeddings": np.ones(280, np.float32)}, r"float32\[280\]; expected float32\[tokens, dim\]"),
         ({"embeddings": np.ones((280, 0), np.float32)}, r"float32\[280, 0\]"),
         ({"embeddings": np.ones((270, 4), np.float32)}, "a token 279 and there are 270 embeddings"),

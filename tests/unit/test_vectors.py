@@ -166,7 +166,7 @@ def test_the_digest_is_of_the_values():
 
 
 def inputs(matrices):
-    return Inputs(None, None, np.ones(6, bool), matrices, 1, 0, Blocks(2, 2, 2))
+    return Inputs(None, None, np.ones(6, bool), matrices, 1, 0, Blocks(2, 2, 2), None, None)
 
 
 def test_a_pair_of_matrices_is_found_by_name():

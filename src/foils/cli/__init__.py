@@ -10,23 +10,36 @@ from collections.abc import Callable, Sequence
 from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 
 import foils
+from foils.cli.audit import audit_negatives
 from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, complain
 from foils.cli.demo import demo
 from foils.cli.evaluate import evaluate
+from foils.cli.export import export
 from foils.cli.mine import mine
+from foils.cli.plan import plan
 from foils.cli.recipes import recipes
 from foils.cli.train import train
 from foils.errors import InputError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
+    "plan": plan,
     "mine": mine,
+    "export": export,
+    "audit": audit_negatives,
     "train": train,
     "eval": evaluate,
     "recipes": recipes,
 }
 RESUMED = "what was finished is kept; run the same command again, without --fresh, to go on where it stopped"
-INTERRUPTED = {"mine": RESUMED, "demo": "no report was written", "train": "no model was written"}
+UNTRAINED = "no model was written; the same command goes on from the last checkpoint (a static encoder begins anew)"
+INTERRUPTED = {
+    "mine": RESUMED,
+    "audit": "no report was written",
+    "demo": "no report was written",
+    "export": "no file was written",
+    "train": UNTRAINED,
+}
 EXPECTED: dict[object, str] = {int: "a whole number", float: "a number"}
 
 

@@ -6,14 +6,35 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from foils.cli.console import progress, say, say_json
-from foils.cli.options import Data, Json, Model, Split, encode, read, require_positives
+from foils.cli.console import note, progress, say, say_json
+from foils.cli.options import Data, Json, Model, Split, Whole, read, require_positives
+from foils.cli.reranking import rerank as reranked
+from foils.cli.systems import VECTORS, System, check_system
+from foils.cli.vectors import (
+    Cache,
+    CorpusPrompt,
+    CorpusVectors,
+    NoCache,
+    QueryPrompt,
+    QueryVectors,
+    choose_cache,
+)
 from foils.collection import Collection
-from foils.encoders import Encoder, open_encoder
-from foils.evaluating import METRICS, Evaluation, bootstrap_mean, evaluate_vectors, paired_difference
+from foils.evaluating import (
+    METRICS,
+    Evaluation,
+    Rankings,
+    bootstrap_mean,
+    depth_of,
+    paired_difference,
+    rank_vectors,
+)
 from foils.evaluating.metrics import Metric
 from foils.evaluating.significance import Interval, PairedDifference
+from foils.mining.encoded import memo_of
+from foils.scorers.cross_encoder_model import CrossEncoderModel
 
 LEVEL, INTERVAL = 0.95, "95 % interval"
 
@@ -56,10 +77,22 @@ def evaluate(
     data: Data,
     /,
     *,
-    model: Model,
-    against: Annotated[str | None, Parameter(help="Another model, compared query by query.")] = None,
+    model: Model | None = None,
+    query_vectors: QueryVectors | None = None,
+    corpus_vectors: CorpusVectors | None = None,
+    against: Annotated[
+        str | None, Parameter(help=f"Another model, compared query by query; {VECTORS!r} = the files without --model.")
+    ] = None,
+    rerank: Annotated[
+        str | None, Parameter(help="Cross-encoder that orders the best items of --model anew: a folder or hub name.")
+    ] = None,
+    depth: Annotated[Whole, Parameter(help="Items that --rerank scores.", validator=Number(gte=1))] = 100,
     split: Split = "test",
     metric: Metrics | None = None,
+    query_prompt: QueryPrompt | None = None,
+    corpus_prompt: CorpusPrompt | None = None,
+    cache: Cache | None = None,
+    no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
     r"""Rank the whole corpus for the queries of a split, and measure the rankings.
@@ -73,34 +106,49 @@ def evaluate(
 
         foils eval scifact --model models/a --against models/in-batch \
           --metric ndcg@10 --metric recall@100
+
+        foils eval scifact --model models/adapter --against vectors \
+          --query-vectors q.npy --corpus-vectors c.npy
+
+        foils eval scifact --model minilm --rerank models/reranker \
+          --against minilm
     """
     names = list(dict.fromkeys(str(Metric.parse(name)) for name in metric or METRICS))
-    encoder = open_encoder(model)
-    other = None if against is None else open_encoder(against)
+    kept = choose_cache(cache, no_cache=no_cache)
+    files = query_vectors, corpus_vectors
+    system = check_system(model, *files, query_prompt=query_prompt, corpus_prompt=corpus_prompt, cache=kept)
+    other = None if against is None else check_system(against, *files, cache=kept)
+    reranker = None if rerank is None else CrossEncoderModel.open(rerank, None, memo_of(kept))
     collection = read(data)
     require_positives(collection, split, least=2, why=", and an interval needs 2")
-    ours = _evaluation(collection, encoder, split, names)
-    theirs = None if other is None else _evaluation(collection, other, split, names)
+    if kept is not None and query_vectors is None:
+        note(f"vectors are kept in {kept}; what is there is not encoded again")
+    rankings = _rankings(collection, system, split, max(depth_of(names), 0 if reranker is None else depth))
+    if reranker is not None:
+        rankings = reranked(collection, rankings, reranker, depth, kept)
+    ours = rankings.evaluate(names)
+    theirs = None if other is None else _rankings(collection, other, split, depth_of(names)).evaluate(names)
     lines = {name: _line(ours, theirs, name) for name in names}
+    name = system.name if rerank is None else f"{system.name}, the first {depth} reranked by {rerank}"
     facts = {"split": split, "queries": len(ours.anchors), "items": len(collection.items)}
     if json:
         metrics = {name: line.data() for name, line in lines.items()}
-        say_json({**facts, "model": model, "against": against, "level": LEVEL, "metrics": metrics})
+        say_json({**facts, "model": name, "against": against, "level": LEVEL, "metrics": metrics})
         return
     head = ["metric", "model", f"[{INTERVAL}]"]
     if against is not None:
         head += ["against", f"difference [{INTERVAL}]", "p"]
     say(
         f"{len(ours.anchors):,} queries of {split}, {len(collection.items):,} items\n"
-        f"model:   {model}\n" + ("" if against is None else f"against: {against}\n")
+        f"model:   {name}\n" + ("" if against is None else f"against: {against}\n")
     )
     say(_table([head, *([name, *line.cells()] for name, line in lines.items())]))
 
 
-def _evaluation(collection: Collection, encoder: Encoder, split: str, metrics: list[str]) -> Evaluation:
-    anchors, items = encode(encoder, collection)
+def _rankings(collection: Collection, system: System, split: str, depth: int) -> Rankings:
+    anchors, items = system.vectors(collection)
     with progress("ranking") as report:
-        return evaluate_vectors(collection, anchors, items, split=split, metrics=metrics, progress=report)
+        return rank_vectors(collection, anchors, items, depth=depth, split=split, progress=report)
 
 
 def _line(ours: Evaluation, theirs: Evaluation | None, name: str) -> Line:

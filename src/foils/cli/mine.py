@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from foils import mining, recipes
+from foils.cli import limits
 from foils.cli.console import note, progress, say, say_json
 from foils.cli.options import Data, Json, Model, Seed, Split, Whole, encode, memory_bytes, read, require_positives
 from foils.cli.out import Fresh, Out, check_result_folder, check_same_run
-from foils.cli.vectors import CorpusVectors, QueryVectors, choose_vectors
+from foils.cli.vectors import (
+    Cache,
+    CorpusPrompt,
+    CorpusVectors,
+    Encoders,
+    NoCache,
+    QueryPrompt,
+    QueryVectors,
+    choose_cache,
+    choose_vectors,
+)
 from foils.collection import Collection
+from foils.encoders import Encoder
 from foils.mining import Execution, Mined
+from foils.mining.prepare import bind
 from foils.recipes import Recipe
+from foils.search import MODEL
 
 Recipes = Annotated[str, Parameter(help="Name of a recipe (see: foils recipes), or a .yaml file.")]
 Negatives = Annotated[Whole, Parameter(help="Negatives per query.", validator=Number(gte=1, lte=1_000_000))]
@@ -37,11 +52,22 @@ def mine(
     model: Model | None = None,
     query_vectors: QueryVectors | None = None,
     corpus_vectors: CorpusVectors | None = None,
+    encoder: Encoders | None = None,
+    query_prompt: QueryPrompt | None = None,
+    corpus_prompt: CorpusPrompt | None = None,
+    same: limits.Sames | None = None,
+    different: limits.Differents | None = None,
+    before: limits.Befores | None = None,
+    after: limits.Afters | None = None,
+    allow: limits.Allows | None = None,
+    deny: limits.Denies | None = None,
     split: Split = "train",
     seed: Seed = 0,
     set: Settings | None = None,
     memory: Memory = "2GB",
     threads: Threads = 2,
+    cache: Cache | None = None,
+    no_cache: NoCache = False,
     fresh: Fresh = False,
     json: Json = False,
 ) -> None:
@@ -50,6 +76,9 @@ def mine(
     The recipe says where candidates come from, which are rejected and which
     are drawn. Most recipes compare vectors: give a model, or two files of
     vectors. Only the positives of the split are known to the miner.
+
+    Constraints decide which items a query may get at all, before anything is
+    ranked: of the same tenant, published before the question was asked.
 
     An interrupted run goes on where it stopped when the same command is given
     again.
@@ -61,22 +90,32 @@ def mine(
         foils mine scifact --recipe naive-top-k --negatives 8 --out runs/b \
           --query-vectors q.npy --corpus-vectors c.npy \
           --set source.dense.similarity=dot --set source.dense.k=200
+
+        foils mine tickets --recipe nv-retriever --model minilm \
+          --negatives 8 --out runs/c --same language --before date \
+          --deny reviewed.tsv
     """
     execution = Execution(memory_bytes=memory_bytes(memory), threads=threads)
     loaded = recipes.load(recipe, set or ())
     check_result_folder(out)
-    files, encoder = choose_vectors(loaded, model, query_vectors, corpus_vectors)
+    kept = choose_cache(cache, no_cache=no_cache)
+    files, encoders = choose_vectors(
+        loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
+        corpus_prompt=corpus_prompt, cache=kept,
+    )  # fmt: skip
     if loaded.loss is not None:
         note(f"the recipe's loss ({loaded.loss.name}) is for training; mining does not use it")
     collection = read(data)
     require_positives(collection, split)
-    if encoder is not None and not fresh:
+    limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
+    bound = bind(limited, collection)
+    if encoders and not fresh:
         chosen = {"recipe": loaded.resolved(), "negatives": negatives, "split": split, "seed": seed}
-        check_same_run(out, {**chosen, "collection": collection.digest(split)})
-    queries, items = files if encoder is None else encode(encoder, collection)
+        check_same_run(out, {**chosen, "collection": collection.digest(split), "constraints": bound.digests})
+    vectors = _encoded(encoders, collection, kept)
     mined, worked = _mined(
-        collection, loaded, negatives=negatives, query_vectors=queries, item_vectors=items, split=split, seed=seed,
-        out=out, execution=execution, fresh=fresh,
+        collection, loaded, negatives=negatives, query_vectors=files[0], item_vectors=files[1], vectors=vectors,
+        constraints=limited, split=split, seed=seed, out=out, execution=execution, fresh=fresh, cache=kept or False,
     )  # fmt: skip
     if not worked:
         note(f"{out} is finished already; nothing was mined again")
@@ -87,6 +126,14 @@ def mine(
     given, written = shlex.quote(str(data)), shlex.quote(str(out))
     named = "" if split == "train" else f" --split {shlex.quote(split)}"
     note(f"next: foils train {given} --mined {written}{named} --kind static --out MODEL")
+
+
+def _encoded(encoders: dict[str, Encoder], collection: Collection, kept: Path | None) -> dict[str, tuple[Any, Any]]:
+    """Encode by every model, and say where the vectors are kept."""
+    if encoders and kept is not None:
+        note(f"vectors are kept in {kept}; what is there is not encoded again")
+    names = {name: "" if name == MODEL else name for name in encoders}
+    return {name: encode(encoder, collection, kept, name=names[name]) for name, encoder in encoders.items()}
 
 
 def _mined(collection: Collection, recipe: Recipe, **options: Any) -> tuple[Mined, bool]:

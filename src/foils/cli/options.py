@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 
 from foils.cli.console import note, progress
 from foils.collection import Collection
-from foils.encoders import Encoder, encode_all
+from foils.encoders import Encoder, encode_records
 from foils.errors import InputError
 from foils.search.vectors import Float32
 
@@ -32,8 +32,14 @@ def whole_number(_: type, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole_number)]
-Data = Annotated[Path, Parameter(help="BEIR folder or .zip: corpus.jsonl, queries.jsonl (plain or .gz), qrels/*.tsv.")]
-Model = Annotated[str, Parameter(help="Folder of a static encoder, or minilm.")]
+Data = Annotated[
+    Path,
+    Parameter(
+        help="BEIR folder or .zip; folder of interactions, triples or labelled texts; table of pairs, or folder with "
+        "pairs.csv and corpus.csv."
+    ),
+]
+Model = Annotated[str, Parameter(help="Folder of an encoder, owner/name on the Hugging Face hub, or minilm.")]
 Split = Annotated[str, Parameter(help="Whose judgements to use: the name of a file in qrels.")]
 Seed = Annotated[
     Whole, Parameter(help="Of all random choices; equal seeds give equal results.", validator=Number(gte=0, lt=2**63))
@@ -59,7 +65,7 @@ def memory_bytes(text: str) -> int:
 
 def read(data: Path) -> Collection:
     """Read the collection, and say what it holds."""
-    collection = Collection.from_beir(data)
+    collection = Collection.from_path(data)
     splits = ", ".join(collection.splits)
     note(f"{data}: {len(collection.anchors):,} queries, {len(collection.items):,} items; splits: {splits}")
     return collection
@@ -86,10 +92,18 @@ def require_positives(collection: Collection, split: str, *, least: int = 1, why
         )
 
 
-def encode(encoder: Encoder, collection: Collection) -> tuple[Float32, Float32]:
-    """Encode queries and corpus by a model, with progress."""
-    with progress("encoding the queries") as report:
-        anchors = encode_all(encoder, collection.anchors.full_texts(), report)
-    with progress("encoding the corpus") as report:
-        items = encode_all(encoder, collection.items.full_texts(), report)
+def encode(encoder: Encoder, collection: Collection, cache: Path | None, *, name: str = "") -> tuple[Float32, Float32]:
+    """Encode queries and corpus by a model, with progress; what the cache holds is not encoded again.
+
+    Args:
+        encoder: the model.
+        collection: queries and corpus.
+        cache: folder of the cache; None = none.
+        name: tells several models apart.
+    """
+    by = f" by {name}" if name else ""
+    with progress(f"encoding the queries{by}") as report:
+        anchors = encode_records(encoder, collection.anchors, "anchors", cache=cache, progress=report, say=note)
+    with progress(f"encoding the corpus{by}") as report:
+        items = encode_records(encoder, collection.items, "items", cache=cache, progress=report, say=note)
     return anchors, items

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
+import msgspec
 from cyclopts import Parameter
 
-from foils.cli.console import note, progress, say, say_json
-from foils.cli.options import Data, Json, Seed, Split, Whole, read
+from foils.cli.options import Data, Json, Model, Seed, Split, Whole
 from foils.cli.out import NewFolder, check_place
+from foils.cli.train_adapter import train_adapter
+from foils.cli.train_given import Given
+from foils.cli.train_static import train_static
+from foils.cli.train_whole import train_full, train_reranker
+from foils.cli.vectors import Cache, CorpusVectors, NoCache, QueryVectors, choose_cache
 from foils.encoders import check_new
 from foils.errors import InputError
-from foils.mining import Mined
-from foils.training import MinedNegatives, StaticSettings, fit_static
+from foils.integrations.sentence_transformers import FullSettings, RerankerSettings
+from foils.training import AdapterSettings, StaticSettings
 
-DEFAULTS = StaticSettings()
-LAST_STEPS = 10
-"""Whose mean is the loss at the end."""
-NEGATIVES = {"in_batch": "in-batch negatives", "mined": "mined negatives", "both": "mined and in-batch negatives"}
+KindName = Literal["static", "adapter", "full", "reranker"]
+KIND = (
+    "static: a vector per token, trained in seconds without PyTorch; adapter: a matrix behind a model that stays as it "
+    "is; full: the whole model; reranker: a cross-encoder."
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of training takes, and what does it.
+
+    Attributes:
+        settings: its settings.
+        options: further options that it looks at.
+        train: does it.
+    """
+
+    settings: type[msgspec.Struct]
+    options: tuple[str, ...]
+    train: Callable[[Given, Any], None]
+
+    def takes(self) -> set[str]:
+        """Name the settings and options that the kind looks at."""
+        return {field.name for field in msgspec.structs.fields(self.settings)} | set(self.options)
+
+
+VECTORS = ("query_vectors", "corpus_vectors", "cache", "no_cache")
+KINDS: dict[KindName, Kind] = {
+    "static": Kind(StaticSettings, (), train_static),
+    "adapter": Kind(AdapterSettings, ("model", "dev", *VECTORS), train_adapter),
+    "full": Kind(FullSettings, ("model", "dev"), train_full),
+    "reranker": Kind(RerankerSettings, ("model", "dev"), train_reranker),
+}
 
 
 def train(
@@ -28,71 +62,103 @@ def train(
     /,
     *,
     out: NewFolder,
-    kind: Annotated[
-        Literal["static"], Parameter(help="static: a vector per token, trained in seconds without PyTorch.")
-    ],
+    kind: Annotated[KindName, Parameter(help=KIND)],
+    model: Annotated[Model | None, Parameter(help="What to begin with: not for static.")] = None,
+    query_vectors: QueryVectors | None = None,
+    corpus_vectors: CorpusVectors | None = None,
     mined: Annotated[Path | None, Parameter(help="Result of foils mine; without it, in-batch negatives only.")] = None,
     split: Split = "train",
+    dev: Annotated[
+        str | None,
+        Parameter(help="Split that says when to stop. [default: dev if there is one, else a tenth of the queries]"),
+    ] = None,
     seed: Seed = 0,
     negatives: Annotated[
         Literal["in_batch", "mined", "both"] | None,
         Parameter(help="What a query is pushed away from. [default: both with --mined, in_batch without]"),
     ] = None,
-    dim: Annotated[Whole, Parameter(help="Dimensions of the vectors.")] = DEFAULTS.dim,
-    epochs: Annotated[Whole, Parameter(help="How often each pair is seen.")] = DEFAULTS.epochs,
-    batch_size: Annotated[Whole, Parameter(help="Pairs in a batch.")] = DEFAULTS.batch_size,
-    temperature: Annotated[float, Parameter(help="What cosines are divided by.")] = DEFAULTS.temperature,
+    mined_per_anchor: Annotated[
+        Whole | None, Parameter(help="Mined negatives per pair, others in each epoch. [default: 4]")
+    ] = None,
+    epochs: Annotated[
+        Whole | None, Parameter(help="How often each pair is seen. [default: 5 static, 50 adapter]")
+    ] = None,
+    steps: Annotated[Whole | None, Parameter(help="Batches to train on. [default: 200 full, reranker]")] = None,
+    batch_size: Annotated[
+        Whole | None, Parameter(help="Pairs in a batch. [default: 512 static, 128 adapter, 16 full, 8 reranker]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, Parameter(help="Of the optimiser. [default: 0.1 static, 1e-4 adapter, 2e-5 full, reranker]")
+    ] = None,
+    temperature: Annotated[
+        float | None, Parameter(help="What cosines are divided by. [default: 0.05; not for reranker]")
+    ] = None,
+    patience: Annotated[
+        Whole | None,
+        Parameter(help="Evaluations without a better one, then stop; 0 = never. [default: 3; not for static]"),
+    ] = None,
+    dim: Annotated[Whole | None, Parameter(help="Dimensions of the vectors. [default: 512; static]")] = None,
+    sides: Annotated[
+        Literal["query", "both"] | None, Parameter(help="Whose vectors an adapter changes. [default: query]")
+    ] = None,
+    cache: Cache | None = None,
+    no_cache: NoCache = False,
     json: Json = False,
 ) -> None:
-    """Train an encoder on the positives of a split.
+    r"""Train on the positives of a split.
 
-    Its negatives are the other items of the batch and those that were mined.
-    Known positives and their exact duplicates never count as negatives. The
-    model is saved in the model2vec format.
+    Negatives are the other items of the batch and those that were mined. Known
+    positives and their exact duplicates never count as negatives. The model
+    that is saved is the best on held-out queries; all but static stop early
+    and, if interrupted, go on when the same command is given again.
 
     Examples:
         foils train scifact --kind static --out models/in-batch
 
-        foils train scifact --mined runs/a --kind static --out models/a
+        foils train scifact --kind adapter --model minilm --mined runs/a \
+          --out models/adapter
+
+        foils train scifact --kind full --model minilm --mined runs/a \
+          --steps 200 --batch-size 16 --out models/full
     """
+    settings: dict[str, Any] = {
+        "negatives": negatives, "mined_per_anchor": mined_per_anchor, "epochs": epochs, "steps": steps,
+        "batch_size": batch_size, "learning_rate": learning_rate, "temperature": temperature, "patience": patience,
+        "dim": dim, "sides": sides,
+    }  # fmt: skip
+    options = {"model": model, "query_vectors": query_vectors, "corpus_vectors": corpus_vectors, "dev": dev,
+               "cache": cache, "no_cache": no_cache or None}  # fmt: skip
+    _refuse_useless(kind, settings, options)
+    chosen = _negatives(kind, negatives, mined)
+    made = {name: value for name, value in {**settings, "negatives": chosen}.items() if value is not None}
+    struct = KINDS[kind].settings(**made)
+    check_place(out)
+    check_new(out)
+    kept = choose_cache(cache, no_cache=no_cache)
+    given = Given(
+        data=data, out=out, mined=mined, split=split, dev=dev, seed=seed, settings=struct, model=model,
+        query_vectors=query_vectors, corpus_vectors=corpus_vectors, cache=kept, as_json=json,
+    )  # fmt: skip
+    KINDS[kind].train(given, struct)
+
+
+def _refuse_useless(kind: KindName, settings: dict[str, Any], options: dict[str, Any]) -> None:
+    """Refuse options that this kind would not look at."""
+    for name, value in {**settings, **options}.items():
+        takers = [other for other, about in KINDS.items() if name in about.takes()]
+        if value is not None and kind not in takers:
+            raise InputError(f"--{name.replace('_', '-')} is for --kind {' and '.join(takers)}, not for {kind}")
+
+
+def _negatives(kind: KindName, negatives: str | None, mined: Path | None) -> str | None:
+    """Choose the negatives where nothing is said."""
+    if kind == "reranker":
+        if mined is None:
+            raise InputError("--kind reranker needs --mined: it learns from pairs, and negative pairs are mined")
+        return None
     mode = negatives or ("in_batch" if mined is None else "both")
-    settings = StaticSettings(dim=dim, epochs=epochs, batch_size=batch_size, temperature=temperature, negatives=mode)
     if mined is None and mode != "in_batch":
         raise InputError(f"--negatives {mode} needs --mined; give it, or use --negatives in_batch")
     if mined is not None and mode == "in_batch":
         raise InputError("--negatives in_batch makes no use of --mined; leave out one of the two")
-    check_place(out)
-    check_new(out)
-    opened = None if mined is None else open_mined(mined, split)
-    collection = read(data)
-    rows = None if opened is None else MinedNegatives(*opened.rows(collection))
-    losses: list[float] = []
-    with progress("training") as report:
-
-        def step(done: int, total: int, loss: float) -> None:
-            losses.append(loss)
-            report(done, total)
-
-        encoder = fit_static(collection, split=split, mined=rows, settings=settings, seed=seed, progress=step)
-    encoder.save(out)
-    last = float(np.mean(losses[-LAST_STEPS:])) if losses else None
-    if json:
-        say_json({"out": str(out), "steps": len(losses), "loss": last, "digest": encoder.digest, "negatives": mode})
-        return
-    trained = f"{len(losses):,} steps with {NEGATIVES[mode]}"
-    say(f"{trained}{'' if last is None else f'; loss at the end {last:.3f}'}\nwritten to {out} (model2vec format)")
-    note(f"next: foils eval {shlex.quote(str(data))} --model {shlex.quote(str(out))}")
-
-
-def open_mined(path: Path, split: str) -> Mined:
-    """Open a result that was mined for the split.
-
-    Raises:
-        InputError: it is no finished result, or of another split.
-    """
-    opened = Mined.open(path)
-    if opened.identity.split != split:
-        other = shlex.quote(opened.identity.split)
-        raise InputError(f"{path} was mined for the split {opened.identity.split!r}; train with --split {other}")
-    note(f"{path}: recipe {opened.stats['recipe']}, {opened.stats['negatives']:,} negatives")
-    return opened
+    return mode

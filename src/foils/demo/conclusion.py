@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from foils.demo.result import Difference, Row, Verdict
 from foils.demo.settings import PLAIN
-from foils.demo.text import rate, signed
+from foils.reporting.text import rate, signed
 
 MOST = 0.5
 """A share of the false negatives above this is called most of them."""

@@ -1,40 +1,15 @@
-"""The plots of the page, as SVG whose colours and fonts are those of the page around it, light or dark."""
+"""The plots of the page."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from io import StringIO
 from typing import Any
 
 from foils.demo.result import DemoResult, Estimate, Row
+from foils.reporting.svg import FIRST, MUTED, SECOND, svg
 
-# Colours that stand for the page's; written as such, so that they are found again in the SVG.
-INK, MUTED, GRID, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
-VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", FIRST: "first", SECOND: "second"}
-WIDTH = 5.0
-"""Inches; narrow, so that a phone shows the letters as large as a desk does."""
 ROW_HEIGHT = 0.42
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",  # letters stay letters: they can be searched, and the page chooses the font
-    "svg.hashsalt": "foils",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.facecolor": "none",
-    "axes.labelcolor": INK,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.facecolor": "none",
-    "grid.color": GRID,
-    "xtick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.color": MUTED,
-    "ytick.labelcolor": INK,
-    "ytick.left": False,
-}
+"""Inches."""
 
 
 def false_negative_plot(result: DemoResult) -> str:
@@ -75,7 +50,7 @@ def _by_row(name: str, rows: Sequence[Row], draw: Callable[[Any], None]) -> str:
         axes.grid(axis="x", linewidth=0.8)
         axes.set_axisbelow(True)
 
-    return _figure(name, 1.0 + ROW_HEIGHT * len(rows), draw_rows)
+    return svg(name, 1.0 + ROW_HEIGHT * len(rows), draw_rows)
 
 
 def _intervals(axes: Any, known: Sequence[tuple[float, Estimate]], colour: str, marker: str, label: str | None) -> None:
@@ -88,24 +63,3 @@ def _intervals(axes: Any, known: Sequence[tuple[float, Estimate]], colour: str, 
     axes.errorbar(
         middle, places, xerr=sides, fmt=marker, color=colour, markersize=5, elinewidth=1.6, capsize=0, label=label
     )
-
-
-def _figure(name: str, height: float, draw: Callable[[Any], None]) -> str:
-    matplotlib = import_module("matplotlib")
-    figures = import_module("matplotlib.figure")
-    with matplotlib.rc_context(matplotlib.rcParamsDefault), matplotlib.rc_context(STYLE):
-        figure = figures.Figure(figsize=(WIDTH, height), layout="constrained")
-        draw(figure.subplots())
-        file = StringIO()
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return _adapted(name, file.getvalue())
-
-
-def _adapted(name: str, svg: str) -> str:
-    """Make an SVG document a part of a page: no prologue, names of its own, the page's colours."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    return svg

@@ -14,8 +14,8 @@ from foils import _durable as durable
 from foils.demo import plots
 from foils.demo.result import DemoResult
 from foils.demo.settings import ROUNDS, DemoSettings
-from foils.demo.text import rate, shown, signed
 from foils.errors import FolderError, MissingExtraError
+from foils.reporting.text import rate, shown, signed
 
 PAGE, DATA = "report.html", "report.json"
 TEMPLATE = Path(__file__).with_name("report.html.j2")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from foils.demo.settings import DemoSettings
-from foils.demo.text import rate, signed
+from foils.reporting.text import rate, signed
 
 FORMAT = 1
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foils.demo.result import DemoResult, Estimate, Example, Row
-from foils.demo.text import shown, signed
+from foils.reporting.text import shown, signed
 
 NOTHING = "–"
 SHOWN_EXAMPLES = 3

@@ -86,18 +86,32 @@ def _check_config(path: Path) -> None:
 
 
 def _read_embeddings(path: Path) -> npt.NDArray[np.float32]:
+    """Read a vector per token: ``weights[t] · embeddings[mapping[t]]``, the last two where the model has them."""
     try:
         with safe_open(path, framework="numpy") as tensors:
-            names = sorted(tensors.keys())
-            if names != ["embeddings"]:
-                raise DataError(f"{path}: holds the tensors {names}; expected embeddings only")
-            dtype = tensors.get_slice("embeddings").get_dtype()
-            if dtype != "F32":
-                raise DataError(f"{path}: embeddings are {dtype}; expected F32; convert them to float32")
-            embeddings: npt.NDArray[np.float32] = tensors.get_tensor("embeddings")
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{path}: is damaged: {error}; copy the model again") from error
+            names = set(tensors.keys())
+            if "embeddings" not in names or not names <= {"embeddings", "weights", "mapping"}:
+                raise DataError(f"{path}: holds the tensors {sorted(names)}; expected embeddings, weights and mapping")
+            parts = {name: tensors.get_tensor(name) for name in names}
+    except (OSError, SafetensorError, TypeError) as error:  # TypeError: a type that NumPy does not have
+        raise DataError(f"{path}: is damaged, or in a type of numbers that is not read: {error}") from error
+    embeddings = np.asarray(parts["embeddings"], dtype=np.float32)
+    mapping, weights = parts.get("mapping"), parts.get("weights")
+    if mapping is not None:
+        if mapping.ndim != 1 or mapping.dtype.kind not in "iu" or not _within(mapping, len(embeddings)):
+            raise DataError(
+                f"{path}: the mapping points outside of the {len(embeddings)} embeddings; copy the model again"
+            )
+        embeddings = embeddings[mapping]
+    if weights is not None:
+        if weights.shape != embeddings.shape[:1]:
+            raise DataError(f"{path}: {weights.shape} weights for {len(embeddings)} tokens; copy the model again")
+        embeddings = embeddings * np.asarray(weights, dtype=np.float32)[:, None]
     return embeddings
+
+
+def _within(rows: npt.NDArray[Any], size: int) -> bool:
+    return len(rows) > 0 and int(rows.min()) >= 0 and int(rows.max()) < size
 
 
 def _read_tokenizer(path: Path) -> Tokenizer:

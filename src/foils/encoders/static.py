@@ -18,15 +18,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from foils import _array
 from foils.encoders import files
 from foils.encoders.bags import Bags, bag_tokens
+from foils.encoders.encoder import Float32, Identity, Side
 from foils.errors import DataError
-
-Float32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +70,12 @@ class StaticEncoder:
         state.update(self.tokenizer.to_str().encode())
         return state.hexdigest()
 
-    def encode(self, texts: Sequence[str]) -> Float32:
-        """Encode texts of any length.
+    def identity(self, side: Side) -> Identity:
+        """The content of the model; both sides are encoded alike."""
+        return {"encoder": "static/1", "model": self.digest}
+
+    def encode(self, texts: Sequence[str], side: Side = "items") -> Float32:
+        """Encode texts of any length; both sides alike.
 
         Returns:
             float32[N, d], rows of length 1; zeros for a text without tokens.

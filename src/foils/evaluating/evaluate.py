@@ -14,7 +14,7 @@ from foils.evaluating.metrics import Metric, evaluate_ranking
 from foils.evaluating.qrels import Qrels
 from foils.positives import Int64, Relation
 from foils.search import Blocks, ExactIndex, Similarity, Vectors, open_matrix
-from foils.search.vectors import Matrix
+from foils.search.vectors import Float32, Matrix
 
 METRICS = ("ndcg@10", "mrr@10", "recall@100", "map")
 UNCUT = 1000
@@ -40,12 +40,35 @@ class Evaluation:
         return {name: float(values.mean()) for name, values in self.values.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class Rankings:
+    """The highest-scored items of each evaluated anchor.
+
+    Attributes:
+        anchors: int64[Q], the anchors that have a positive in the split.
+        items: int64[Q, K], item rows, best first; −1 = absent.
+        scores: float32[Q, K].
+        qrels: their judgements.
+    """
+
+    anchors: Int64
+    items: Int64
+    scores: Float32
+    qrels: Qrels
+
+    def evaluate(self, metrics: Sequence[str]) -> Evaluation:
+        """Measure the rankings; ties count by their expected value."""
+        wanted = [Metric.parse(name) for name in metrics]
+        return Evaluation(self.anchors, evaluate_ranking(self.items, self.scores, self.qrels, wanted))
+
+
 def evaluate_vectors(
     collection: Collection,
     anchors: Matrix,
     items: Matrix,
     *,
     split: str = "test",
+    exclude: Sequence[str] = (),
     metrics: Sequence[str] = METRICS,
     similarity: Similarity = "cosine",
     memory_bytes: int = 1_000_000_000,
@@ -53,13 +76,16 @@ def evaluate_vectors(
 ) -> Evaluation:
     """Rank all items for every anchor that has a positive in the split.
 
-    Ties count by their expected value. Items with empty text are not ranked.
+    Ties count by their expected value. Items with empty text are not ranked. A user has seen the items of training, and
+    the known answers of a knowledge graph are no wrong ones: ``exclude=("train",)`` leaves an anchor's positives of
+    train, and their exact duplicates, out of its ranking. What ``split`` itself judges relevant is always ranked.
 
     Args:
         collection: anchors, items and judgements.
         anchors: float[anchors, d].
         items: float[items, d].
         split: whose judgements count.
+        exclude: splits whose positives an anchor's ranking leaves out.
         metrics: names such as ``ndcg@10``, ``mrr@10``, ``recall@100``, ``map``.
         similarity: ``cosine`` or ``dot``.
         memory_bytes: what blocks may take.
@@ -68,9 +94,53 @@ def evaluate_vectors(
     Raises:
         InputError: no such split or metric, no positive in it, or vectors of a wrong shape or with NaN.
     """
+    rankings = rank_vectors(
+        collection, anchors, items, depth=depth_of(metrics), split=split, exclude=exclude,
+        similarity=similarity, memory_bytes=memory_bytes, progress=progress,
+    )  # fmt: skip
+    return rankings.evaluate(metrics)
+
+
+def depth_of(metrics: Sequence[str]) -> int:
+    """Tell how deep must be ranked for these metrics.
+
+    Raises:
+        InputError: there is none, or one is not known.
+    """
     wanted = [Metric.parse(name) for name in metrics]
     if not wanted:
         raise InputError(f"no metric was asked for; give for instance {', '.join(METRICS)}")
+    return max(ROOM * metric.k if metric.k else UNCUT for metric in wanted)
+
+
+def rank_vectors(
+    collection: Collection,
+    anchors: Matrix,
+    items: Matrix,
+    *,
+    depth: int,
+    split: str = "test",
+    exclude: Sequence[str] = (),
+    similarity: Similarity = "cosine",
+    memory_bytes: int = 1_000_000_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Rankings:
+    """Rank all items for every anchor that has a positive in the split; see ``evaluate_vectors``.
+
+    Args:
+        collection: anchors, items and judgements.
+        anchors: float[anchors, d].
+        items: float[items, d].
+        depth: items to keep per anchor.
+        split: whose judgements count.
+        exclude: splits whose positives an anchor's ranking leaves out.
+        similarity: ``cosine`` or ``dot``.
+        memory_bytes: what blocks may take.
+        progress: called with (anchors done, anchors in all).
+
+    Raises:
+        InputError: no such split, no positive in it, or vectors of a wrong shape or with NaN.
+    """
     sides = _checked(collection, anchors, items, similarity)
     judged = collection.judgements.select((split,))
     rows = np.unique(judged.anchors[judged.grades > 0])
@@ -78,18 +148,30 @@ def evaluate_vectors(
         raise DataError(f"the split {split!r} has no positive; there are: {', '.join(collection.splits)}")
     inside = np.isin(judged.anchors, rows)
     queries = np.searchsorted(rows, judged.anchors[inside])
-    depth = min(max(ROOM * metric.k if metric.k else UNCUT for metric in wanted), len(collection.items))
+    qrels = Qrels.from_pairs(queries, judged.items[inside], judged.grades[inside], n_queries=len(rows))
+    known = _known(collection, exclude, rows, qrels)
+    depth = min(depth, len(collection.items))
     index = ExactIndex(sides[1], ~collection.items.empty)
     blocks = Blocks.within(memory_bytes, dim=sides[1].dim, depth=depth)
     found, scores = np.empty((len(rows), depth), np.int64), np.empty((len(rows), depth), np.float32)
     for start in range(0, len(rows), blocks.anchors):
         part = slice(start, min(start + blocks.anchors, len(rows)))
-        nothing = Relation(np.zeros(part.stop - start + 1, np.int64), np.zeros(0, np.int64))
-        found[part], scores[part] = index.search(sides[0].read(rows[part]), depth, nothing, blocks)
+        left_out = known.take(np.arange(part.start, part.stop))
+        found[part], scores[part] = index.search(sides[0].read(rows[part]), depth, left_out, blocks)
         if progress is not None:
             progress(part.stop, len(rows))
-    qrels = Qrels.from_pairs(queries, judged.items[inside], judged.grades[inside], n_queries=len(rows))
-    return Evaluation(rows, evaluate_ranking(found, scores, qrels, wanted))
+    return Rankings(rows, found, scores, qrels)
+
+
+def _known(collection: Collection, exclude: Sequence[str], anchors: Int64, qrels: Qrels) -> Relation:
+    """Give what is left out of the rankings of these anchors, row by row."""
+    if not exclude:
+        return Relation(np.zeros(len(anchors) + 1, np.int64), np.zeros(0, np.int64))
+    rows, items = collection.positives(exclude).relation.take(anchors).coordinates()
+    relevant = qrels.grades > 0
+    asked = Relation.from_pairs(qrels.rows()[relevant], qrels.items[relevant], len(anchors))
+    keep = ~asked.contains(rows, items)
+    return Relation.from_pairs(rows[keep], items[keep], len(anchors))
 
 
 def _checked(collection: Collection, anchors: Matrix, items: Matrix, similarity: Similarity) -> tuple[Vectors, Vectors]:

@@ -52,6 +52,7 @@ class Explanation:
     exhausted: bool
     relaxed: int
     excluded_positives: int
+    forbidden_items: int
     score: str
     positives: list[Pair]
     candidates: list[Pair]
@@ -66,7 +67,9 @@ class Explanation:
             *(f"  {_number(pair.score)}  {_label(pair)}" for pair in self.positives),
             f"candidates: {len(self.candidates)} at depth {self.searched_depth}"
             f"{' (the source has no more)' if self.exhausted else ''}, {self.excluded_positives} known positives "
-            f"and exact duplicates excluded{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
+            f"and exact duplicates excluded"
+            f"{f', {self.forbidden_items:,} items forbidden by constraints' if self.forbidden_items else ''}"
+            f"{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
         ]
         for pair in self.candidates[:SHOWN]:
             fate = "drawn" if pair.drawn else pair.reason
@@ -115,6 +118,7 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
         exhausted=story["exhausted"],
         relaxed=story["relaxed"],
         excluded_positives=story["excluded_positives"],
+        forbidden_items=story["forbidden_items"],
         score=score,
         positives=pairs(story["positives"], "positive_score"),
         candidates=pairs(

@@ -1,57 +1,84 @@
-"""Training rows from a table of negatives: the formats that trainers read."""
+"""Training rows of a result: as one table, or written to a file a shard at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from foils.collection import Collection, Records
-from foils.errors import InputError, did_you_mean
+from foils._durable import explained, make_folder, write_file
+from foils.collection import Collection
+from foils.errors import FolderError, InputError
+from foils.mining.tables import PARQUET
 from foils.positives import Int64
 
-FORMATS = ("triplet", "n-tuple")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What begins a cell that a spreadsheet would run."""
 
 
-def training_rows(table: pa.Table, format: str, m: int, shortfall: Literal["short", "drop"]) -> pa.Table:
-    """Give rows of ids.
+def write_rows(tables: Iterator[pa.Table], path: Path) -> int:
+    """Write tables below each other, to a file that is there whole or not at all.
 
     Args:
-        table: rows of negatives.parquet.
-        format: ``triplet`` or ``n-tuple``.
-        m: negatives asked for.
-        shortfall: ``drop`` leaves out units with fewer.
+        tables: at least one; the columns of the first hold for all.
+        path: .jsonl, .jsonl.gz, .csv, .csv.gz or .parquet.
 
     Returns:
-        ``triplet``: anchor, positive, negative. ``n-tuple``: anchor, positive, negative_1 … negative_m, null where
-        absent.
+        The number of rows.
 
     Raises:
-        InputError: there is no such format or policy.
+        InputError: the suffix is unknown, or CSV is to hold lists.
+        FolderError: the file cannot be written.
     """
-    if format not in FORMATS:
-        raise InputError(f"there is no format {format!r}; {did_you_mean(format, FORMATS)}")
-    if shortfall not in ("short", "drop"):
-        raise InputError(f"there is no policy {shortfall!r} for export; use short or drop")
-    if shortfall == "drop":
-        table = table.filter(pc.equal(pc.list_value_length(table["negative_ids"]), m))
-    negatives, counts = _flat(table["negative_ids"])
-    positives, per_unit = _flat(table["positive_ids"])
-    unit = np.repeat(np.arange(len(table)), per_unit)  # of each positive, which is a row of an n-tuple
-    starts, counts = (np.cumsum(counts) - counts)[unit], counts[unit]
-    columns = {"anchor": table["anchor_id"].cast(pa.large_string()).combine_chunks().take(pa.array(unit))}
-    columns["positive"] = positives
-    if format == "triplet":
-        row = np.repeat(np.arange(len(unit)), counts)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        columns = {name: ids.take(pa.array(row)) for name, ids in columns.items()}
-        return pa.table({**columns, "negative": negatives.take(pa.array(starts[row] + place))})
-    for nth in range(m):
-        columns[f"negative_{nth + 1}"] = negatives.take(pa.array(starts + nth, mask=counts <= nth))
-    return pa.table(columns)
+    suffix = check_target(path)
+    rows = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal rows
+        for table in tables:
+            rows += len(table)
+            yield table
+
+    write = {".jsonl": _write_jsonl, ".csv": _write_csv}.get(suffix.removesuffix(".gz"), _write_parquet)
+    with explained(path.parent):
+        make_folder(path.parent)
+        write_file(path, lambda partial: write(counted(), partial, suffix))
+    return rows
+
+
+def check_target(path: Path) -> str:
+    """Give the suffix of a file to write, before long work.
+
+    Raises:
+        InputError: it is unknown.
+        FolderError: there is a folder of that name.
+    """
+    suffix = next((each for each in SUFFIXES if path.name.casefold().endswith(each)), None)
+    if suffix is None:
+        raise InputError(f"{path}: the name ends in no known suffix; expected {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise FolderError(f"{path} is a folder; give the name of a file")
+    return suffix
+
+
+def neutralised(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula.
+
+    >>> neutralised("=1+1")
+    "'=1+1"
+    """
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def negative_rows(table: pa.Table, collection: Collection, m: int) -> tuple[Int64, Int64]:
@@ -68,30 +95,45 @@ def negative_rows(table: pa.Table, collection: Collection, m: int) -> tuple[Int6
     return collection.anchors.rows(table["anchor_id"].combine_chunks().cast(pa.large_string())), items
 
 
-def with_texts(rows: pa.Table, collection: Collection) -> pa.Table:
-    """Replace ids by texts, title and text joined; rows whose positive has empty text are left out."""
-    anchors, items = _Texts.of(collection.anchors), _Texts.of(collection.items)
-    blank = collection.items.ids.filter(pa.array(collection.items.empty))
-    rows = rows.filter(pc.invert(pc.is_in(rows["positive"].cast(pa.large_string()), value_set=blank)))
-    columns = {name: (anchors if name == "anchor" else items).take(rows[name]) for name in rows.column_names}
-    return pa.table(columns)
+def _write_jsonl(tables: Iterator[pa.Table], path: Path, suffix: str) -> None:
+    encoder = msgspec.json.Encoder()
+    with ExitStack() as stack:
+        file = _opened(path, suffix, stack)
+        for table in tables:
+            file.write(encoder.encode_lines(table.to_pylist()))  # NaN becomes null
 
 
-@dataclass(frozen=True, eq=False)
-class _Texts:
-    ids: pa.Array
-    texts: pa.Array
+def _write_csv(tables: Iterator[pa.Table], path: Path, suffix: str) -> None:
+    with ExitStack() as stack:
+        text = stack.enter_context(io.TextIOWrapper(_opened(path, suffix, stack), encoding="utf-8", newline=""))
+        writer = csv.writer(text, lineterminator="\n")
+        for at, table in enumerate(tables):
+            nested = [name for name in table.column_names if pa.types.is_nested(table[name].type)]
+            if nested:
+                raise InputError(
+                    f"{path.name}: CSV has no lists, which {', '.join(nested)} would be; write .jsonl or .parquet"
+                )
+            if at == 0:
+                writer.writerow(table.column_names)
+            writer.writerows(zip(*(_cells(table[name]) for name in table.column_names), strict=True))
 
-    @classmethod
-    def of(cls, records: Records) -> _Texts:
-        return cls(records.ids, pa.array(records.full_texts(), pa.large_string()))
 
-    def take(self, ids: pa.ChunkedArray) -> pa.Array:
-        """Look up the texts of ids; null stays null."""
-        return self.texts.take(pc.index_in(ids.combine_chunks(), value_set=self.ids))
+def _cells(column: pa.ChunkedArray) -> list[object]:
+    values: list[object] = column.to_pylist()
+    return [neutralised(value) if isinstance(value, str) else value for value in values]
 
 
-def _flat(lists: pa.ChunkedArray) -> tuple[pa.Array, Int64]:
-    """Give the values of all lists, and the length of each; 64-bit offsets, as exports may be large."""
-    wide = lists.cast(pa.large_list(pa.large_string())).combine_chunks()
-    return wide.flatten(), np.asarray(pc.list_value_length(wide).to_numpy(), dtype=np.int64)
+def _write_parquet(tables: Iterator[pa.Table], path: Path, suffix: str) -> None:
+    first = next(tables)
+    with pq.ParquetWriter(path, first.schema, **PARQUET) as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table)
+
+
+def _opened(path: Path, suffix: str, stack: ExitStack) -> IO[bytes]:
+    """Open a file for writing; the header of gzip holds neither time nor name, so equal rows give equal bytes."""
+    file = stack.enter_context(path.open("wb"))
+    if not suffix.endswith(".gz"):
+        return file
+    return cast(IO[bytes], stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)))

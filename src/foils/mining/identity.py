@@ -60,6 +60,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     candidates_stored: bool
     inputs: dict[str, str]
     """Digests of the collection and of the vectors."""
+    constraints: dict[str, str] = {}
+    """Name of each constraint → digest of the values or pairs that it rests on."""
     versions: dict[str, str]
     derived: str | None = None
     """``rethreshold`` where stored candidates were judged again without searching deeper."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from foils import recipes
+from foils._cache import chosen_cache
 from foils.collection import Collection
-from foils.encoders import Encoder, encode_all, open_encoder
+from foils.constraints import Constraint
+from foils.encoders import Encoder
 from foils.errors import InputError
+from foils.mining.encoded import named_models, with_encoded
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution
 from foils.mining.mined import Mined
-from foils.mining.prepare import VectorSource, VectorSources, prepare, vectors_by_name
+from foils.mining.prepare import VectorSource, VectorSources, bind, prepare, vectors_by_name
 from foils.mining.run import Progress, all_rows, run
 from foils.mining.stored import Result
 from foils.recipes import Recipe
@@ -24,15 +28,18 @@ def mine(
     recipe: str | Path | Recipe,
     *,
     negatives: int,
-    model: str | Encoder | None = None,
+    model: str | Encoder | Any | None = None,
+    models: Mapping[str, str | Encoder | Any] | None = None,
     query_vectors: VectorSource | None = None,
     item_vectors: VectorSource | None = None,
     vectors: VectorSources | None = None,
+    constraints: Sequence[Constraint] = (),
     split: str = "train",
     seed: int = 0,
     settings: Sequence[str] = (),
     out: str | Path | None = None,
     execution: Execution | None = None,
+    cache: str | Path | bool = True,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Mined:
@@ -42,15 +49,21 @@ def mine(
         collection: anchors, items and positives; only the named split's positives are excluded.
         recipe: name or file of a recipe, or a loaded one.
         negatives: negatives per unit.
-        model: encoder of the texts: the folder of a static one, ``minilm``, or anything with ``encode``.
+        model: encoder of the texts: a folder or name (see ``foils.encoders.open_encoder``), an opened encoder, a
+            SentenceTransformer, or a function from texts to vectors.
+        models: further encoders by the names that the recipe reads them by, such as ``{"guide": …}``.
         query_vectors: instead of a model, float[anchors, d] or an .npy file of them.
         item_vectors: float[items, d] or an .npy file of them.
         vectors: further encoders' vectors by name, (anchors, items) each.
+        constraints: which items an anchor may get at all: ``Same``, ``Different``, ``Before``, ``After``, ``Allow`` and
+            ``Deny`` of ``foils.constraints``; a candidate must pass all of them.
         split: whose positives are mined for and excluded.
         seed: of the noise; equal seeds give equal results.
         settings: overrides of the recipe, ``part.name.field=value``.
         out: folder of the result; default: a temporary one that goes when the result is no longer used.
         execution: memory, threads and blocks; none changes the result.
+        cache: folder where vectors and scores of texts are kept for later runs; True = ``$FOILS_CACHE`` or the
+            platform's cache folder, False = keep nothing.
         fresh: discard what an earlier run of ours left in ``out``.
         progress: called with (units done, units in all).
 
@@ -63,17 +76,22 @@ def mine(
         raise InputError("give a model, or query_vectors and item_vectors, not both")
     path, temporary = chosen_or_temporary(out)
     refuse_foreign(path)
-    loaded = _override(recipe, settings) if isinstance(recipe, Recipe) else recipes.load(recipe, settings)
-    if model is not None:
-        encoder = open_encoder(model) if isinstance(model, str) else model
-        sides = (encode_all(encoder, side.full_texts()) for side in (collection.anchors, collection.items))
-        given = {MODEL: (next(sides), next(sides)), **given}
-    prepared = prepare(collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution)
+    loaded = resolved_recipe(recipe, settings)
+    bound = bind(constraints, collection)
+    folder = chosen_cache(choice=cache)
+    given = with_encoded(given, loaded, collection, named_models(model, models), folder)
+    prepared = prepare(
+        collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution, constraints=bound,
+        cache=folder,
+    )  # fmt: skip
     search = prepared.search()
-    job = prepared.job(lambda block: [(search.of(block), all_rows(block))])
+    job = prepared.job(lambda block: [(search.of(block), all_rows(block))], search.facts())
     run(job, path, execution, fresh=fresh, progress=progress)
     return Mined(Result(path), collection, prepared, execution, temporary)
 
 
-def _override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+def resolved_recipe(recipe: str | Path | Recipe, settings: Sequence[str]) -> Recipe:
+    """Load a recipe by name or file, or take a loaded one, and apply overrides."""
+    if not isinstance(recipe, Recipe):
+        return recipes.load(recipe, settings)
     return recipes.override_resolved(recipe, settings) if settings else recipe

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import pyarrow as pa
 
+from foils._cache import chosen_cache
 from foils.collection import Collection
+from foils.constraints import Constraint
 from foils.errors import FolderError, InputError
-from foils.mining import export, rejudge
+from foils.formats.frames import required
+from foils.mining import card, export, rejudge
+from foils.mining.blocks import Shortfall, blocks, default_scores
+from foils.mining.encoded import named_models, with_encoded
 from foils.mining.explain import Explanation, explain
 from foils.mining.folder import Temporary, chosen_or_temporary
 from foils.mining.identity import Execution, Identity, differences
-from foils.mining.prepare import Prepared, VectorSource, VectorSources, prepare, vectors_by_name
+from foils.mining.layouts import layout
+from foils.mining.prepare import Prepared, VectorSource, VectorSources, bind, prepare, vectors_by_name
 from foils.mining.run import Progress
 from foils.mining.stored import Result
 from foils.mining.summary import summarise
 from foils.positives import Int64
 from foils.recipes import Recipe
+
+Format = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list", "tevatron", "flagembedding"]
+
+
+class RowOptions(TypedDict, total=False):
+    """What ``Mined.to`` and its kin take."""
+
+    columns: Literal["text", "id"]
+    shortfall: Shortfall
+    scores: bool | str
+    epoch: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +67,11 @@ class Mined:
         query_vectors: VectorSource | None = None,
         item_vectors: VectorSource | None = None,
         vectors: VectorSources | None = None,
+        model: Any | None = None,
+        models: Mapping[str, Any] | None = None,
+        constraints: Sequence[Constraint] = (),
         execution: Execution | None = None,
+        cache: str | Path | bool = True,
     ) -> Mined:
         """Open a result folder.
 
@@ -60,7 +81,11 @@ class Mined:
             query_vectors: as given to ``mine``; needed for ``deepen``.
             item_vectors: as given to ``mine``.
             vectors: as given to ``mine``.
+            model: as given to ``mine``; what the cache holds is not encoded again.
+            models: as given to ``mine``.
+            constraints: as given to ``mine``; needed for ``deepen`` if there were some.
             execution: memory and threads.
+            cache: as given to ``mine``.
 
         Raises:
             FolderError: no finished result is there, or it was mined from other data or vectors.
@@ -70,12 +95,16 @@ class Mined:
             return cls(result, None, None, execution)
         identity = result.identity
         _refuse_other(result, {"collection": collection.digest(identity.split)})
-        given = vectors_by_name(query_vectors, item_vectors, vectors)
-        if result.recipe.columns() and not given:
+        given, folder = vectors_by_name(query_vectors, item_vectors, vectors), chosen_cache(choice=cache)
+        bound = bind(constraints, collection)
+        if constraints:
+            _refuse(result, differences({"constraints": identity.constraints}, {"constraints": bound.digests}))
+        given = with_encoded(given, result.recipe, collection, named_models(model, models), folder)
+        if (result.recipe.reads() and not given) or (identity.constraints and not constraints):
             return cls(result, collection, None, execution)
         prepared = prepare(
             collection, result.recipe, given, negatives=identity.negatives, split=identity.split,
-            seed=identity.seed, execution=execution,
+            seed=identity.seed, execution=execution, constraints=bound, cache=folder,
         )  # fmt: skip
         _refuse_other(result, prepared.identity.inputs)
         return cls(result, collection, prepared, execution)
@@ -118,38 +147,98 @@ class Mined:
 
     def to(
         self,
-        format: Literal["triplet", "n-tuple"],
+        format: Format,
         *,
         columns: Literal["text", "id"] = "text",
-        shortfall: Literal["short", "drop"] = "short",
+        shortfall: Shortfall = "short",
+        scores: bool | str = False,
         epoch: int = 0,
     ) -> pa.Table:
-        """Give training rows.
+        """Give training rows as a PyArrow table.
 
         Args:
-            format: ``triplet`` = (anchor, positive, negative), one row per positive and negative;
-                ``n-tuple`` = (anchor, positive, negative_1 … negative_M), one row per positive.
-            columns: ``text`` (title and text of the collection; rows whose positive has empty text are left out) or
-                ``id``.
+            format: ``triplet``, ``n-tuple``, ``labeled-pair``, ``labeled-list`` (as sentence-transformers reads them),
+                ``tevatron`` or ``flagembedding``; docs/how-to/export.md shows the columns of each.
+            columns: ``text`` (title and text of the collection; positives with empty text are left out) or ``id``.
             shortfall: what to do with units that have fewer negatives than asked for: ``short`` keeps what there is
                 (an n-tuple holds nulls), ``drop`` leaves them out.
+            scores: True = beside each text the score that the sampler ordered by, the positive's in the same units;
+                or the name of another column of scores, as of a reranker.
             epoch: whose draw to use.
 
         Raises:
-            InputError: ``text`` without a collection.
+            InputError: ``text`` without a collection, or there are no such scores.
         """
+        options = RowOptions(columns=columns, shortfall=shortfall, scores=scores, epoch=epoch)
+        return pa.concat_tables(self.stream(format, **options))
+
+    def stream(self, format: Format, **options: Unpack[RowOptions]) -> Iterator[pa.Table]:
+        """Give training rows a shard at a time; options as of ``to``."""
+        columns, scores = options.get("columns", "text"), options.get("scores", False)
         if columns not in ("text", "id"):
             raise InputError(f"there are no columns {columns!r}; use text or id")
-        table = self.negatives if epoch == 0 else self.sample(epoch)
-        rows = export.training_rows(table, format, self.identity.negatives, shortfall)
-        if columns == "id":
-            return rows
-        if self.collection is None:
-            raise InputError(
-                "this result was opened without its collection, so there are no texts; "
-                "give it to Mined.open, or ask for columns='id'"
-            )
-        return export.with_texts(rows, self.collection)
+        lay_out = layout(format)
+        if columns == "text":
+            self._require_texts()
+        column = default_scores(self.result) if scores is True else scores or None
+        units = blocks(
+            self.result,
+            self.collection if columns == "text" else None,
+            epoch=options.get("epoch", 0),
+            shortfall=options.get("shortfall", "short"),
+            scores=column,
+        )
+        return (lay_out(block, self.identity.negatives) for block in units)
+
+    def write(self, path: str | Path, format: Format, **options: Unpack[RowOptions]) -> int:
+        """Write training rows to a .jsonl, .csv (both also .gz) or .parquet file, in memory for one shard.
+
+        The file is there whole or not at all. Cells of CSV that a spreadsheet would run get an apostrophe in front.
+
+        Args:
+            path: the file; the folder is made where it is missing.
+            format: as of ``to``.
+            **options: as of ``to``.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            InputError: see ``to``; or the suffix is unknown, or CSV is to hold lists.
+            FolderError: the file cannot be written.
+        """
+        return export.write_rows(self.stream(format, **options), Path(path))
+
+    def write_card(
+        self, path: str | Path, format: Format, licence: str, rows: int, **options: Unpack[RowOptions]
+    ) -> Path:
+        """Write README.md, a data-set card, beside a file of rows: recipe, counts, digests, how they were checked.
+
+        Args:
+            path: the file of rows.
+            format: its format.
+            licence: of the texts, such as ``cc-by-4.0``; yours to state.
+            rows: how many rows it has, as ``write`` says.
+            **options: as of ``to``.
+
+        Raises:
+            InputError: the licence is no name.
+            FolderError: the folder has a README.md of somebody else.
+        """
+        return card.write_card(self.result, Path(path), licence, {"format": format, **options}, rows)
+
+    def to_pandas(self, format: Format, **options: Unpack[RowOptions]) -> Any:
+        """Give training rows as a pandas.DataFrame; options as of ``to``."""
+        required("pandas")
+        return self.to(format, **options).to_pandas()
+
+    def to_polars(self, format: Format, **options: Unpack[RowOptions]) -> Any:
+        """Give training rows as a polars.DataFrame; options as of ``to``."""
+        return required("polars").from_arrow(self.to(format, **options))
+
+    def to_datasets(self, format: Format, **options: Unpack[RowOptions]) -> Any:
+        """Give training rows as a datasets.Dataset, as trainers take it; options as of ``to``."""
+        return required("datasets").Dataset(self.to(format, **options))
 
     def rows(self, collection: Collection) -> tuple[Int64, Int64]:
         """Give the negatives as rows of the collection: int64[U] anchors, int64[U, M] items, −1 = absent.
@@ -196,12 +285,22 @@ class Mined:
         """
         if self.prepared is None:
             raise InputError(
-                "to search deeper, open the result with its collection and vectors: "
-                "Mined.open(path, collection, query_vectors=…, item_vectors=…)"
+                "to search deeper, open the result with its collection and vectors, and the constraints if there were "
+                "some: Mined.open(path, collection, query_vectors=…, item_vectors=…, constraints=[…])"
             )
         path, temporary = chosen_or_temporary(out)
         rejudge.deepen(self.result, self.prepared, path, self.execution, progress)
         return replace(self, result=Result(path), temporary=temporary)
+
+    def _require_texts(self) -> None:
+        if self.collection is None:
+            raise InputError(
+                "this result was opened without its collection, so there are no texts; "
+                "give it to Mined.open, or ask for columns='id'"
+            )
+        for what, records in (("anchors", self.collection.anchors), ("items", self.collection.items)):
+            if records.texts is None and records.payloads is None:
+                raise InputError(f"the {what} of this collection have no texts; ask for columns='id'")
 
     def explain(self, unit: str) -> Explanation:
         """Tell the story of one unit: its positives, its candidates, what the rules said, what was drawn.
@@ -219,7 +318,10 @@ class Mined:
 def _refuse_other(result: Result, inputs: dict[str, str]) -> None:
     """Raise a FolderError if the result was mined from other inputs than these."""
     mined_from = {name: result.identity.inputs.get(name) for name in inputs}
-    changed = differences(mined_from, inputs)
+    _refuse(result, differences(mined_from, inputs))
+
+
+def _refuse(result: Result, changed: list[str]) -> None:
     if changed:
         listed = "\n  ".join(changed)
         raise FolderError(f"{result.path} was mined from other data:\n  {listed}\ngive what it was mined from")

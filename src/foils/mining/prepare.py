@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,20 @@ import msgspec
 import numpy as np
 
 from foils.collection import Collection
+from foils.constraints import NONE, Constraint, Resolved, resolve
 from foils.errors import DataError, InputError
+from foils.formats.id_pairs import read_id_pairs
 from foils.mining.counts import SPLIT
 from foils.mining.identity import MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
 from foils.mining.run import Job, Providers
 from foils.mining.settle import Search
 from foils.mining.tables import Names
-from foils.positives import Units
+from foils.positives import Int64, Units
 from foils.recipes import Recipe
-from foils.search import MODEL, Blocks, Inputs, matrix_digest, open_matrix
+from foils.scorers import scorer_digests
+from foils.search import MODEL, Blocks, Forbidden, Inputs, matrix_digest, open_matrix
 from foils.search.vectors import Matrix
+from foils.sources import source_digests
 
 MOST_NEGATIVES = 1_000_000
 MOST_SEED = 2**63 - 1
@@ -38,6 +42,7 @@ class Prepared:
     collection: Collection
     inputs: Inputs
     units: Units
+    constraints: Resolved
 
     def search(self) -> Search:
         """Bind the recipe's parts to the data."""
@@ -48,8 +53,13 @@ class Prepared:
         identity = msgspec.structs.replace(self.identity, recipe=recipe.resolved(), scores=recipe.ordered_by())
         return replace(self, identity=identity, recipe=recipe)
 
-    def job(self, providers: Providers) -> Job:
-        """Make the job of this run, with its own or other providers of candidates."""
+    def job(self, providers: Providers, found: Mapping[str, Any] | None = None) -> Job:
+        """Make the job of this run, with its own or other providers of candidates.
+
+        Args:
+            providers: who gives the candidates.
+            found: what the source has to say; see ``Search.facts``.
+        """
         positives = self.inputs.positives
         return Job(
             self.identity,
@@ -57,12 +67,18 @@ class Prepared:
             Names(self.collection.anchors.ids, self.collection.items.ids, self.recipe.per),
             self.units,
             positives.degrees[self.units.anchors],
+            self._forbidden,
             providers,
             self.inputs.blocks.anchors,
-            self._facts(),
+            self._facts(found or {}),
         )
 
-    def _facts(self) -> dict[str, Any]:
+    def _forbidden(self, block: slice) -> Int64:
+        """Count, for a block of units, the items that lists and constraints forbid beyond the known positives."""
+        inputs = self.inputs
+        return inputs.forbidden.further(self.units.anchors[block], inputs.positives.relation, inputs.mineable)
+
+    def _facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
         collection, positives = self.collection, self.inputs.positives
         return {
             "recipe": self.recipe.name,
@@ -71,7 +87,12 @@ class Prepared:
             "items": len(collection.items),
             "items_with_empty_text": int(collection.items.empty.sum()),
             "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
-            "warnings": warnings(self.recipe, self.units, self.identity.negatives),
+            "source": {name: value for name, value in found.items() if name != "warnings"},
+            "constraints": list(self.constraints.facts),
+            "warnings": [
+                *warnings(self.recipe, self.units, self.identity.negatives, self.constraints.facts),
+                *found.get("warnings", ()),
+            ],
         }
 
 
@@ -90,6 +111,12 @@ def vectors_by_name(
     return {MODEL: (query_vectors, item_vectors), **(others or {})}
 
 
+def bind(constraints: Sequence[Constraint], collection: Collection) -> Resolved:
+    """Bind constraints to the data, before any work; see ``foils.constraints.resolve``."""
+    _require_collection(collection)
+    return resolve(constraints, collection, read_id_pairs)
+
+
 def prepare(
     collection: Collection,
     recipe: Recipe,
@@ -99,13 +126,15 @@ def prepare(
     split: str,
     seed: int,
     execution: Execution,
+    constraints: Resolved = NONE,
+    cache: Path | None = None,
 ) -> Prepared:
     """Check everything that can be checked before work starts, and identify the run."""
-    if not isinstance(collection, Collection):
-        raise InputError(f"expected a Collection, found {collection!r:.80}; read one with Collection.from_beir(path)")
+    _require_collection(collection)
     for name, value, low, high in (("negatives", negatives, 1, MOST_NEGATIVES), ("seed", seed, 0, MOST_SEED)):
         if int(value) != value or not low <= value <= high:
             raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high:,}")
+    recipe = recipe.bound(len(collection.items))
     positives = collection.positives((split,))
     units = positives.units(recipe.per)
     if not len(units):
@@ -127,6 +156,9 @@ def prepare(
         negatives=negatives,
         seed=seed,
         blocks=blocks,
+        collection=collection,
+        forbidden=Forbidden.of(positives, constraints),
+        cache=cache,
     )
     recipe.source.fields.check(inputs)
     for scorer in recipe.scorers:
@@ -140,15 +172,31 @@ def prepare(
         units=len(units),
         shard_units=SHARD_UNITS,
         candidates_stored=len(units) * depth <= MAX_STORED_CANDIDATES,
-        inputs={"collection": collection.digest(split), **_digests(recipe, inputs)},
+        inputs={
+            "collection": collection.digest(split),
+            **_digests(recipe, inputs),
+            **source_digests(recipe.source.fields, inputs),
+            **scorer_digests([part.fields for part in recipe.scorers], inputs),
+        },
+        constraints=constraints.digests,
         versions=versions(),
     )
-    return Prepared(identity, recipe, collection, inputs, units)
+    return Prepared(identity, recipe, collection, inputs, units, constraints)
 
 
-def warnings(recipe: Recipe, units: Units, negatives: int) -> list[str]:
-    """Say what about a recipe may surprise on these units."""
-    found = []
+def _require_collection(collection: Any) -> None:
+    if not isinstance(collection, Collection):
+        raise InputError(f"expected a Collection, found {collection!r:.80}; read one with Collection.from_beir(path)")
+
+
+def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """Say what about a recipe and constraints (their facts) may surprise on these units."""
+    found = [
+        f"{fact['constraint']}: {fact['anchors_without_value']:,} anchors and {fact['items_without_value']:,} items "
+        "have no value, so that nobody can say that it holds: these anchors get nothing, and these items are nobody's"
+        for fact in constraints
+        if fact.get("anchors_without_value") or fact.get("items_without_value")
+    ]
     many = int((np.diff(units.indptr) > SPLIT).sum())
     harsh = [rule.name for rule in recipe.rules if getattr(rule.fields, "reference", "") == "min"]
     if harsh and many:
@@ -183,9 +231,8 @@ def _matrices(collection: Collection, name: str, pair: tuple[VectorSource, Vecto
 
 def _digests(recipe: Recipe, inputs: Inputs) -> dict[str, str]:
     """Hash the vectors that the recipe reads; nothing follows from others."""
-    read = {*recipe.source.fields.reads(), *(name for part in recipe.scorers for name in part.fields.reads())}
     return {
         f"vectors.{name}.{side}": matrix_digest(matrix)
-        for name in sorted(read)
+        for name in sorted(recipe.reads())
         for side, matrix in zip(("anchors", "items"), inputs.matrices[name], strict=True)
     }

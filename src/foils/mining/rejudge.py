@@ -31,6 +31,8 @@ FACTS = (
     "items",
     "items_with_empty_text",
     "exact_duplicates_of_positives",
+    "constraints",
+    "source",
 )
 """Statistics of the data, which other rules do not change."""
 
@@ -46,23 +48,26 @@ def rethreshold(
     Raises:
         RecipeError: a setting is not valid, or changes where candidates come from.
     """
-    recipe = override_resolved(result.recipe, settings)
+    recipe = override_resolved(result.recipe, settings).bound(len(result.names.items))
     for part in ("per", "source", "scorers"):
         if recipe.resolved()[part] != result.recipe.resolved()[part]:
             raise RecipeError(f"{part} decides what was searched and scored; to change it, mine again")
     identity = msgspec.structs.replace(
         result.identity, recipe=recipe.resolved(), scores=recipe.ordered_by(), derived="rethreshold"
     )
+    left_out = result.candidates(["excluded_positives", "forbidden_items"])
+    forbidden = left_out["forbidden_items"].to_numpy().astype(np.int64)
     job = Job(
         identity=identity,
         recipe=recipe,
         names=result.names,
         units=result.units,
-        excluded=result.candidates(["excluded_positives"])["excluded_positives"].to_numpy(),
+        excluded=left_out["excluded_positives"].to_numpy(),
+        forbidden=lambda block: forbidden[block],
         providers=lambda block: [(Stored.of(result, recipe, block), all_rows(block))],
         unit_block=BLOCK,
         facts={name: result.stats[name] for name in FACTS}
-        | {"warnings": warnings(recipe, result.units, identity.negatives)},
+        | {"warnings": warnings(recipe, result.units, identity.negatives, result.stats["constraints"])},
     )
     run(job, out, execution, fresh=False, progress=progress)
 
@@ -86,7 +91,7 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
         stored = Stored.of(result, result.recipe, block)
         return [(stored, np.flatnonzero(~deeper)), (search.of(block), np.flatnonzero(deeper))]
 
-    job = replace(prepared.job(providers), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
+    job = replace(prepared.job(providers, search.facts()), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
     run(job, out, execution, fresh=False, progress=progress)
 
 

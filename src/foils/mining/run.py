@@ -25,6 +25,9 @@ from foils.recipes import Recipe
 Progress = Callable[[int, int], None]
 """Called with the units done and the units in all, after each block."""
 
+Forbidden = Callable[[slice], Int64]
+"""Slice of units → how many items lists and constraints forbade each, beyond known positives."""
+
 Providers = Callable[[slice], Sequence[tuple[Provider, Int64]]]
 """Slice of units → who gives the candidates of which rows of the block."""
 
@@ -39,6 +42,7 @@ class Job:
         names: ids of anchors and items.
         units: what gets negatives, in the order of the tables.
         excluded: int64[U], how many known positives were excluded per unit.
+        forbidden: how many further items lists and constraints forbid; counted per block.
         providers: who gives the candidates.
         unit_block: units of a block.
         facts: further statistics (anchors without positives, items with empty text, …).
@@ -49,6 +53,7 @@ class Job:
     names: Names
     units: Units
     excluded: Int64
+    forbidden: Forbidden
     providers: Providers
     unit_block: int
     facts: dict[str, Any]
@@ -96,7 +101,7 @@ def _write_shards(
 def _shard(
     job: Job, blocks: Sequence[slice], pool: ThreadPoolExecutor, progress: Progress | None
 ) -> tuple[dict[str, pa.Table], counts.Counts]:
-    futures = [pool.submit(_block, job, block) for block in blocks]
+    futures = [pool.submit(block_tables, job, block) for block in blocks]
     parts: list[dict[str, pa.Table]] = []
     numbers: list[counts.Counts] = []
     try:
@@ -119,14 +124,16 @@ def _blocks(start: int, stop: int, most: int, threads: int) -> list[slice]:
     return [slice(low, high) for low, high in itertools.pairwise(edges)]
 
 
-def _block(job: Job, block: slice) -> tuple[dict[str, pa.Table], counts.Counts]:
+def block_tables(job: Job, block: slice) -> tuple[dict[str, pa.Table], counts.Counts]:
     """Settle one block of units into rows of the tables."""
     identity = job.identity
     hardness = None if identity.scores == "rank" else identity.scores
     groups: dict[str, list[pa.Table]] = {"negatives": []}
     if identity.candidates_stored:
         groups["candidates"] = []
-    rows, numbers = [], []
+    forbidden = job.forbidden(block)
+    rows: list[Int64] = []
+    numbers: list[counts.Counts] = [{"forbidden_items": int(forbidden.sum())}]
     for provider, wanted in job.providers(block):
         for settled in settle(provider, wanted, job.recipe, identity.negatives, identity.seed):
             rows.append(settled.rows)
@@ -135,6 +142,6 @@ def _block(job: Job, block: slice) -> tuple[dict[str, pa.Table], counts.Counts]:
                 tables.negatives_table(settled.candidates, settled.negatives, job.names, identity.scores)
             )
             if "candidates" in groups:
-                excluded = job.excluded[block][settled.rows]
-                groups["candidates"].append(tables.candidates_table(settled, job.names, excluded))
+                left_out = tables.LeftOut(job.excluded[block][settled.rows], forbidden[settled.rows])
+                groups["candidates"].append(tables.candidates_table(settled, job.names, left_out))
     return {name: tables.in_order(group, rows) for name, group in groups.items()}, counts.total(numbers)

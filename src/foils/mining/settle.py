@@ -7,9 +7,9 @@ counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from foils.positives import Int64, Relation, Units, gather_segments
 from foils.recipes import Part, Recipe
 from foils.scorers import OpenScorer, add_scores
 from foils.search import Inputs
-from foils.sources import OpenSource
+from foils.sources import OpenSource, source_facts
 
 Bool = npt.NDArray[np.bool_]
 Float64 = npt.NDArray[np.float64]
@@ -70,6 +70,10 @@ class Search:
     def of(self, rows: slice) -> Search:
         """Restrict to a block of units."""
         return replace(self, units=self.units.take(np.arange(rows.start, rows.stop)))
+
+    def facts(self) -> Mapping[str, Any]:
+        """Give what the source has to say of itself, for stats.json."""
+        return source_facts(self.source)
 
     def reach(self, rows: Int64) -> Int64:
         """Searching reaches as deep as it may."""

@@ -104,7 +104,9 @@ class Result:
 
     def drawn(self, number: int) -> pa.Table:
         """Read the negatives of one shard."""
-        return pq.ParquetFile(self.path / "negatives.parquet").read_row_group(number)
+        path = self.path / "negatives.parquet"
+        with _readable(path):
+            return pq.ParquetFile(path).read_row_group(number)
 
     @cached_property
     def units(self) -> Units:

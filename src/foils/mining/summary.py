@@ -9,6 +9,7 @@ from foils.mining.stored import Result
 REMARKS = (
     ("relaxed_units", "of them were judged by relaxed rules"),
     ("anchors_without_positives", "anchors without a positive in this split got none"),
+    ("forbidden_items", "times, lists and constraints forbade an item that is no known positive"),
     ("items_with_empty_text", "items with empty text were never mined"),
     ("exact_duplicates_of_positives", "pairs with an exact duplicate of a positive were excluded, too"),
     ("needs_deeper", "of them need a deeper search than what was stored: use deepen"),

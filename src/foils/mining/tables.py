@@ -56,6 +56,19 @@ class Names:
         return self.items.take(pa.array(items)).cast(pa.string())
 
 
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """How many items the sources left out, per unit.
+
+    Attributes:
+        positives: int64[A], known positives and their exact duplicates.
+        forbidden: int64[A], further items that lists and constraints forbid.
+    """
+
+    positives: Int64
+    forbidden: Int64
+
+
 def negatives_table(candidates: Candidates, negatives: Negatives, names: Names, column: str) -> pa.Table:
     """Give one row per unit, lists over its negatives; ``scores`` holds ``column``."""
     units, present = candidates.units, negatives.items >= 0
@@ -83,7 +96,7 @@ def negatives_table(candidates: Candidates, negatives: Negatives, names: Names, 
     )
 
 
-def candidates_table(settled: Settled, names: Names, excluded: Int64) -> pa.Table:
+def candidates_table(settled: Settled, names: Names, left_out: LeftOut) -> pa.Table:
     """Give one row per unit, lists over its candidates by rank; items by their row in items.parquet."""
     candidates = settled.candidates
     units, present = candidates.units, candidates.valid
@@ -95,7 +108,8 @@ def candidates_table(settled: Settled, names: Names, excluded: Int64) -> pa.Tabl
         "anchor": pa.array(units.anchors, pa.int64()),
         "unit_key": pa.array(units.keys, pa.int64()),
         "positives": _lists(units.indptr, pa.array(units.positives, pa.int64())),
-        "excluded_positives": pa.array(excluded, pa.int32()),
+        "excluded_positives": pa.array(left_out.positives, pa.int32()),
+        "forbidden_items": pa.array(left_out.forbidden, pa.int32()),
         "searched_depth": pa.array(np.full(len(units), settled.depth), pa.int32()),
         "exhausted": pa.array(settled.exhausted),
         "needs_deeper": pa.array(settled.needs_deeper),

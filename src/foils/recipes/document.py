@@ -174,6 +174,22 @@ def _resolve(data: dict[str, Any], names: list[str], setting: str) -> Path:
                 f"--set {setting}: this recipe has {part}.{rest[0]} twice; set {part} as a whole, in JSON"
             )
         return (part, present.index(rest[0]), *rest)
+    mixed = held.get("mixture") if part == "source" and isinstance(held, dict) else None
+    if isinstance(mixed, dict) and rest and rest[0] != "mixture":
+        return ("source", "mixture", "of", *_within_mixture(mixed, rest, setting))
     if part in ("source", "sampler", "loss") and isinstance(held, dict) and rest and rest[0] not in held:
         raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], held)}")
     return tuple(names)
+
+
+def _within_mixture(mixture: dict[str, Any], names: list[str], setting: str) -> Path:
+    """Find a source of a mixture by the name it goes by: ``source.dense.k`` reaches the one called dense."""
+    parts = [next(iter(entry.items())) for entry in mixture.get("of") or () if isinstance(entry, dict) and entry]
+    kinds = [str(kind) for kind, _ in parts]
+    called = [str(fields.get("name", kind)) if isinstance(fields, dict) else str(kind) for kind, fields in parts]
+    if called.count(names[0]) != 1:
+        raise RecipeError(
+            f"--set {setting}: this recipe's mixture has no source {names[0]}; {did_you_mean(names[0], called)}"
+        )
+    place = called.index(names[0])
+    return (place, kinds[place], *names[1:])

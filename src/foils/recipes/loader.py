@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from foils import rules, samplers, scorers, sources
 from foils.errors import RecipeError, did_you_mean
+from foils.ranks import is_amount
 from foils.recipes import losses
 from foils.recipes.document import Document, override, parse
 from foils.recipes.document import Path as Place
@@ -155,12 +157,29 @@ def _convert(document: Document, path: Place, fields: Any, struct: Any) -> Any:
             raise RecipeError(f"{document.where((*path, str(key)))}: no such field; {did_you_mean(str(key), valid)}")
         if isinstance(value, float) and not math.isfinite(value):
             raise RecipeError(f"{document.where((*path, key))}: expected a finite number, found {value}")
+    for steps, value, nested in _nested(fields, struct):
+        _convert(document, (*path, *steps), value, nested)  # for its message, which then names the place
     try:
         return msgspec.convert(fields, struct)
     except msgspec.ValidationError as error:
         raise RecipeError(_complaint(document, path, fields, struct, str(error))) from error
     except RecipeError as error:
         raise RecipeError(f"{document.where(path)}: {error}") from None
+
+
+def _nested(fields: dict[str, Any], struct: Any) -> Iterator[tuple[Place, Any, Any]]:
+    """List the structs within a struct's fields: where they stand, what was given, and their type."""
+    for field in msgspec.structs.fields(struct):
+        value = fields.get(field.name)
+        for option in get_args(field.type) if isinstance(field.type, UnionType) else (field.type,):
+            if _is_struct(option) and isinstance(value, dict):
+                yield (field.name,), value, option
+            if get_origin(option) is tuple and _is_struct(get_args(option)[0]) and isinstance(value, list):
+                yield from (((field.name, place), entry, get_args(option)[0]) for place, entry in enumerate(value))
+
+
+def _is_struct(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, msgspec.Struct)
 
 
 def _complaint(document: Document, path: Place, fields: dict[str, Any], struct: Any, error: str) -> str:
@@ -176,6 +195,9 @@ def _complaint(document: Document, path: Place, fields: dict[str, Any], struct: 
     if get_origin(kind) is Literal:
         return f"{where}: {value!r:.80} is not valid; {did_you_mean(str(value), get_args(kind))}"
     given = f", found {value!r:.80}" if len(steps) == 1 else ""
+    if is_amount(kind) and isinstance(value, str):
+        return f"{where}: expected a whole number, or a share of the items between 0% and 100%, as in 4%{given}"
+    reason = reason.replace("int | str", "int").replace("str | int", "int")
     return f"{where}: {reason[0].lower()}{reason[1:]}{given}"
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from foils.candidates import RESERVED, Kind
 from foils.errors import RecipeError, did_you_mean
+from foils.ranks import bound
 from foils.recipes.document import Path
 from foils.rules import Rule
 from foils.samplers import Sampler
@@ -88,6 +89,21 @@ class Recipe(msgspec.Struct, frozen=True):
             "shortfall": msgspec.json.decode(msgspec.json.encode(self.shortfall)),
         }
 
+    def bound(self, n_items: int) -> Recipe:
+        """Write numbers for shares of the items: the recipe for a collection of this size.
+
+        Raises:
+            RecipeError: a window holds no rank of so few items.
+        """
+        source = Part(self.source.name, _bound("source", self.source, n_items))
+        sampler = Part(self.sampler.name, _bound("sampler", self.sampler, n_items))
+        return msgspec.structs.replace(self, source=source, sampler=sampler)
+
+    def reads(self) -> tuple[str, ...]:
+        """Name the encoders whose vectors its parts read, in order, once each."""
+        parts: tuple[Part[Any], ...] = (self.source, *self.scorers)
+        return tuple(dict.fromkeys(name for part in parts for name in part.fields.reads()))
+
     def columns(self) -> dict[str, Kind]:
         """Name the score columns of the candidates with their kinds, in the order they are added."""
         given = (self.source.fields.columns(), *(scorer.fields.columns() for scorer in self.scorers))
@@ -100,7 +116,14 @@ class Recipe(msgspec.Struct, frozen=True):
 
 
 def _part_data(part: Part[Any]) -> dict[str, Any]:
-    return {part.name: msgspec.to_builtins(part.fields)}
+    return {part.name: msgspec.json.decode(msgspec.json.encode(part.fields))}
+
+
+def _bound(family: str, part: Part[T], n_items: int) -> T:
+    try:
+        return bound(part.fields, n_items)
+    except RecipeError as error:
+        raise RecipeError(f"{family}.{part.name}: in a collection of {n_items:,} items, {error}") from None
 
 
 def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
@@ -130,9 +153,26 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
     _check_part(recipe, where(("sampler", recipe.sampler.name)), recipe.sampler.fields)
 
 
+def _likenesses(recipe: Recipe) -> list[str]:
+    """Name the columns that nobody should order candidates by unless they say so."""
+    return [name for part in recipe.scorers if not part.fields.relevance for name in part.fields.columns()]
+
+
 def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
     columns = {"rank": Kind.RANK, **recipe.columns()}
+    partial = getattr(recipe.source.fields, "partial", False) and not recipe.scorers
+    if partial and fields.column is None and "column" in getattr(fields, "__struct_fields__", ()):
+        raise RecipeError(
+            f"{where}: no column is named, and a column of this {recipe.source.name} has scores only for what its own "
+            f"source found; add a scorer, as in scorers: [{{vectors: {{}}}}], or name one: {', '.join(columns)}"
+        )
     name = next(reversed(columns)) if fields.column is None else fields.column
+    if fields.column is None and name in _likenesses(recipe):
+        others = [column for column in columns if column not in _likenesses(recipe)]
+        raise RecipeError(
+            f"{where}: no column is named, and the last one, {name!r}, tells how alike two texts are, not how well "
+            f"they match; name one, as in column: {others[-1]}"
+        )
     if name not in columns:
         raise RecipeError(f"{where}: there is no column {name!r}; {did_you_mean(name, columns)}")
     if fields.needs is not None and not columns[name].gives(fields.needs):

@@ -6,6 +6,7 @@ With s a candidate's score and s⁺ the score of the unit's reference positive, 
 ``absolute_margin``  s ≥ s⁺ − δ
 ``relative_margin``  s ≥ s⁺ − m·|s⁺|          (sign-safe: with s⁺ < 0 the bound still lies below s⁺)
 ``mean_std``         s ≥ mean + λ·std         (of the unit's own candidates)
+``min_score``        s < t                    (too easy; the other end of a band)
 
 Each is pure, works on any score column, and is written once for NumPy and PyTorch. A rule declares the kind of column
 it needs and a recipe that gives less is refused. Verdicts combine by OR; the first reason is kept. Candidates of the
@@ -23,6 +24,7 @@ from foils._array import Array
 from foils.candidates import Candidates, Kind
 from foils.rules.margins import AbsoluteMargin, MaxScore, RelativeMargin
 from foils.rules.mean_std import MeanStd
+from foils.rules.min_score import MinScore
 from foils.rules.verdicts import REASONS
 
 
@@ -70,6 +72,7 @@ REGISTRY: Mapping[str, type[Rule]] = {
     "absolute_margin": AbsoluteMargin,
     "relative_margin": RelativeMargin,
     "mean_std": MeanStd,
+    "min_score": MinScore,
 }
 
 ALIASES: Mapping[str, Callable[[float], tuple[str, dict[str, Any]]]] = {
@@ -84,6 +87,7 @@ __all__ = [
     "AbsoluteMargin",
     "MaxScore",
     "MeanStd",
+    "MinScore",
     "RelativeMargin",
     "Rule",
     "Verdict",

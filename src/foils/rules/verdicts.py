@@ -7,7 +7,16 @@ from typing import Literal
 from foils import _array
 from foils._array import Array
 
-REASONS = ("kept", "unscored", "no_positive_score", "max_score", "absolute_margin", "relative_margin", "mean_std")
+REASONS = (
+    "kept",
+    "unscored",
+    "no_positive_score",
+    "max_score",
+    "absolute_margin",
+    "relative_margin",
+    "mean_std",
+    "min_score",
+)
 """Why a candidate was rejected, as stored on disk; new reasons join at the end."""
 
 Unscored = Literal["reject", "keep"]

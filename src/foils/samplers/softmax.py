@@ -9,6 +9,7 @@ import msgspec
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
+from foils.ranks import Rank
 from foils.samplers.windows import barred_outside
 
 
@@ -19,7 +20,7 @@ class Softmax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     random: ClassVar[bool] = True
     temperature: Annotated[float, msgspec.Meta(ge=1e-12)] = 0.05
     """τ, in the units of the column; → 0 is top-k, → ∞ uniform."""
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    skip_ranks: Rank = 0
     """Leave out the first ranks of the source."""
     column: str | None = None
     """Score column; default: the one added last."""

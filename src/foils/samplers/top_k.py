@@ -9,6 +9,7 @@ import msgspec
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
+from foils.ranks import Rank
 from foils.samplers.windows import barred_outside, scores_or_ranks
 
 
@@ -17,7 +18,7 @@ class TopK(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     needs: ClassVar[Kind | None] = None
     random: ClassVar[bool] = False
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    skip_ranks: Rank = 0
     """Leave out the first ranks of the source, whatever the rules say of them (NV-Retriever's top-k shifted by N)."""
     skip_survivors: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Leave out the best of what the rules kept."""

@@ -1,15 +1,15 @@
-"""Uniform in a window of ranks (STAR; hn_mine's 10–210)."""
+"""Uniform in a window of ranks (STAR; hn_mine's 10–210), or of shares of the items (ConFit v2's 3 % to 4 %)."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
-from foils.errors import RecipeError
+from foils.ranks import Rank, check_window
 from foils.samplers.windows import barred_outside
 
 
@@ -19,15 +19,14 @@ class UniformWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: ClassVar[Kind | None] = None
     random: ClassVar[bool] = True
     column: ClassVar[None] = None
-    skip_ranks: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
-    """Leave out the first ranks of the source."""
-    max_rank: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
-    """Last rank of the window; default: all candidates."""
+    skip_ranks: Rank = 0
+    """Leave out the first ranks of the source; a number, or a share of the items, as in 3%."""
+    max_rank: Rank | None = None
+    """Last rank of the window, a number or a share; default: all candidates."""
 
     def __post_init__(self) -> None:
         """Check that the window holds a rank."""
-        if self.max_rank is not None and self.max_rank <= self.skip_ranks:
-            raise RecipeError(f"max_rank {self.max_rank} must be above skip_ranks {self.skip_ranks}")
+        check_window(self.skip_ranks, self.max_rank)
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give 0 inside the window."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates
+from foils.ranks import number
 
 
 def scores_or_ranks(candidates: Candidates, name: str | None) -> Array:
@@ -15,11 +16,13 @@ def scores_or_ranks(candidates: Candidates, name: str | None) -> Array:
     return xp.astype(candidates.score_column(name).values, xp.float64)
 
 
-def barred_outside(candidates: Candidates, keep: Array, weights: Array, skip_ranks: int, max_rank: int | None) -> Array:
+def barred_outside(
+    candidates: Candidates, keep: Array, weights: Array, skip_ranks: int | str, max_rank: int | str | None
+) -> Array:
     """Set the weight to −∞ where a candidate is not kept or its rank is outside (skip_ranks, max_rank]."""
     xp = _array.namespace(weights)
     rank = candidates.columns["rank"].values
-    inside = keep & (rank > skip_ranks)
+    inside = keep & (rank > number(skip_ranks))
     if max_rank is not None:
-        inside = inside & (rank <= max_rank)
+        inside = inside & (rank <= number(max_rank))
     return xp.where(inside, weights, xp.full_like(weights, -float("inf")))

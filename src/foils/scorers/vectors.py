@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from foils.search.vectors import Float32
 class VectorScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Similarity of an encoder's vectors."""
 
+    relevance: ClassVar[bool] = True
     vectors: str = MODEL
     """Whose vectors."""
     similarity: Similarity = "cosine"

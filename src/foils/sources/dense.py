@@ -10,11 +10,9 @@ import msgspec
 
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import RecipeError
-from foils.positives import Positives, Units
-from foils.search import MODEL, Blocks, ExactIndex, Inputs, Similarity, VectorPair
-
-DEEPER = 10
-"""By default a short unit is searched down to this many times ``k``."""
+from foils.positives import Units
+from foils.ranks import Depth, check_depths, depths
+from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, VectorPair
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,23 +20,26 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     random: ClassVar[bool] = False
 
-    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 100
-    """Candidates per unit, after known positives are left out."""
-    max_depth: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    k: Depth = 100
+    """Candidates per unit, after known positives are left out; a number, or a share of the items, as in 4%."""
+    max_depth: Depth | None = None
     """How deep a short unit is searched; default 10 × k; = k switches deepening off."""
     similarity: Similarity = "cosine"
     """``cosine`` or ``dot``."""
     vectors: str = MODEL
     """Whose vectors."""
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")] = "dense"
+    """Name of the column and of the source; a mixture of two encoders needs two names."""
 
     def __post_init__(self) -> None:
         """Check that the depths fit together."""
-        if self.max_depth is not None and self.max_depth < self.k:
-            raise RecipeError(f"max_depth {self.max_depth} is below k {self.k}; use at least k")
+        check_depths(self.k, self.max_depth)
+        if self.name == "provided":
+            raise RecipeError("the name 'provided' is that of trusted negatives, which rules pass over; use another")
 
     def columns(self) -> Mapping[str, Kind]:
-        """The similarity, as column ``dense``."""
-        return {"dense": Kind.RATIO}
+        """The similarity, as column ``name``."""
+        return {self.name: Kind.RATIO}
 
     def reads(self) -> tuple[str, ...]:
         """The vectors of one encoder."""
@@ -46,7 +47,7 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def depths(self, negatives: int) -> tuple[int, int]:
         """``k``, and ``max_depth``."""
-        return self.k, DEEPER * self.k if self.max_depth is None else self.max_depth
+        return depths(self.k, self.max_depth)
 
     def check(self, inputs: Inputs) -> None:
         """Look at every value of the vectors."""
@@ -56,22 +57,25 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Bind to the vectors of a run."""
         pair = inputs.vectors(self.vectors, self.similarity)
         index = ExactIndex(pair.items, inputs.mineable)
-        return OpenDense(index, pair, inputs.positives, inputs.blocks)
+        return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenDense:
     """A dense source bound to its vectors."""
 
+    name: str
     index: ExactIndex
     vectors: VectorPair
-    positives: Positives
+    forbidden: Forbidden
     blocks: Blocks
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Search the items of each unit's anchor."""
-        excluded = self.positives.relation.take(units.anchors)
+        excluded = self.forbidden.relation(units.anchors)
         anchors = self.vectors.anchors.read(units.anchors)
-        items, scores = self.index.search(anchors, depth, excluded, self.blocks)
+        items, scores = self.index.search(
+            anchors, depth, excluded, self.blocks, lambda block: self.forbidden.mask(units.anchors, block)
+        )
         column = Column(scores, Kind.RATIO, self.vectors.positive_scores(units))
-        return Candidates.listed(units, items, "dense", log_q=0.0).with_column("dense", column)
+        return Candidates.listed(units, items, self.name, log_q=0.0).with_column(self.name, column)

@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from foils import _array
 from foils._array import Key
-from foils.positives import Int64, Relation
+from foils.positives import Int64, Relation, Units
+from foils.search import Forbidden
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -169,6 +170,21 @@ def weighted_distinct(key: Key, units: Int64, excluded: Relation, table: AliasTa
         part = dense[start : start + step]
         drawn[part], log_q[part] = _dense_keys(key, units[part], excluded.take(part), weights, k)
     return drawn, log_q
+
+
+def in_parts(
+    draw: Callable[[Int64, Relation], tuple[Int64, Float32]], units: Units, forbidden: Forbidden
+) -> tuple[Int64, Float32]:
+    """Draw for a part of the units at a time, so that what is forbidden for them fits in memory.
+
+    Args:
+        draw: unit keys, and what each must not get → items and log_q.
+        units: who draws.
+        forbidden: what nobody may get.
+    """
+    found = [draw(units.keys[part], forbidden.whole(units.anchors[part])) for part in forbidden.parts(len(units))]
+    items, log_q = zip(*found, strict=True)
+    return np.concatenate(items), np.concatenate(log_q)
 
 
 def _first_distinct(draw: Callable[[Int64, int], Int64], rows: Int64, k: int) -> Int64:

@@ -12,12 +12,13 @@ from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from foils._array import Key
 from foils.candidates import Candidates, Kind
-from foils.positives import Units
+from foils.positives import Positives, Units
 from foils.search import Inputs
-from foils.sources.draws import AliasTable, weighted_distinct
+from foils.sources.draws import AliasTable, Float64, in_parts, weighted_distinct
 
 
 class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,9 +48,12 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def open(self, inputs: Inputs) -> OpenPopularity:
         """Count the positives and build the alias table."""
-        counts = np.bincount(inputs.positives.given().items, minlength=len(inputs.mineable))
-        weights = np.where(inputs.mineable, counts.astype(np.float64) ** self.alpha, 0.0)
-        return OpenPopularity(AliasTable.build(weights), inputs)
+        return OpenPopularity(AliasTable.build(self.weights(inputs.positives, inputs.mineable)), inputs)
+
+    def weights(self, positives: Positives, mineable: npt.NDArray[np.bool_]) -> Float64:
+        """Give float64[N], f_j^α; 0 where an item may not be mined."""
+        counts = np.bincount(positives.given().items, minlength=len(mineable))
+        return np.where(mineable, counts.astype(np.float64) ** self.alpha, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,9 @@ class OpenPopularity:
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit; ``log_q`` is conditional on the Gumbel threshold."""
         key = Key(self.inputs.seed, "source.popularity", 0)
-        excluded = self.inputs.positives.relation.take(units.anchors)
-        items, log_q = weighted_distinct(key, units.keys, excluded, self.table, depth)
+        items, log_q = in_parts(
+            lambda keys, excluded: weighted_distinct(key, keys, excluded, self.table, depth),
+            units,
+            self.inputs.forbidden,
+        )
         return Candidates.listed(units, items, "popularity", log_q)

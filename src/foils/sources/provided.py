@@ -12,6 +12,7 @@ import numpy as np
 from foils.candidates import Candidates, Kind
 from foils.positives import Units
 from foils.search import Inputs
+from foils.sources.ragged import Cells
 
 
 class Provided(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,12 +50,9 @@ class OpenProvided:
     inputs: Inputs
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
-        """List the trusted negatives of each unit's anchor, items with empty text left out."""
+        """List the trusted negatives of each unit's anchor, without what is forbidden and items with empty text."""
         rows, judged = self.inputs.trusted.take(units.anchors).coordinates()
-        mineable = self.inputs.mineable[judged]
-        rows, judged = rows[mineable], judged[mineable]
-        places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(units)))[rows]
-        items = np.full((len(units), depth), -1, np.int64)
-        keep = places < depth
-        items[rows[keep], places[keep]] = judged[keep]
+        allowed = self.inputs.mineable[judged] & ~self.inputs.forbidden.pairs(units.anchors[rows], judged)
+        rows, judged = rows[allowed], judged[allowed]
+        items = Cells.of(rows, len(units), depth).filled(judged, -1)
         return Candidates.listed(units, items, "provided", log_q=np.nan)

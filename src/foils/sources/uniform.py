@@ -1,4 +1,4 @@
-"""Items drawn uniformly without replacement, known positives excluded exactly (skip-rank, nothing is rejected)."""
+"""Items drawn uniformly without replacement, what is forbidden excluded exactly (skip-rank, nothing is rejected)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from foils._array import Key
 from foils.candidates import Candidates, Kind
 from foils.positives import Units
 from foils.search import Inputs
-from foils.sources.draws import Pool, uniform_distinct
+from foils.sources.draws import Pool, in_parts, uniform_distinct
 
 
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +53,7 @@ class OpenUniform:
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit; ``log_q`` = log(k / (n − deg)), exact."""
         key = Key(self.inputs.seed, "source.uniform", 0)
-        excluded = self.inputs.positives.relation.take(units.anchors)
-        items, log_q = uniform_distinct(key, units.keys, excluded, self.pool, depth)
+        items, log_q = in_parts(
+            lambda keys, excluded: uniform_distinct(key, keys, excluded, self.pool, depth), units, self.inputs.forbidden
+        )
         return Candidates.listed(units, items, "uniform", log_q)

@@ -21,11 +21,12 @@ import scipy.sparse as sp
 from foils._threads import one_thread
 from foils.collection import Collection
 from foils.encoders.bags import Bags
-from foils.encoders.static import Float32, StaticEncoder
-from foils.errors import DataError, InputError
-from foils.positives import Examples, Positives
-from foils.training.batches import Batch, MinedNegatives, Pool, batches, steps_per_epoch
+from foils.encoders.encoder import Float32
+from foils.encoders.static import StaticEncoder
+from foils.errors import InputError
+from foils.training.batches import Batch, batches, steps_per_epoch
 from foils.training.info_nce import info_nce
+from foils.training.pool import MinedNegatives, Pool, check_negatives, usable_examples
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection, check_bags, has_tokens
 
@@ -65,14 +66,15 @@ def fit_static(
             negative.
     """
     settings = settings or StaticSettings()
-    _check_mode(settings, mined)
+    check_negatives(settings, mined)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number from 0")
     positives = collection.positives((split,))
     if bags is None:
         bags = bag_collection(collection, split=split, vocabulary_size=settings.vocabulary_size)
     check_bags(bags, collection)
-    pool = Pool.of(_examples(positives, bags, split), positives, mined, has_tokens(bags.items))
+    filled = has_tokens(bags.anchors), has_tokens(bags.items)
+    pool = Pool.of(usable_examples(positives, *filled, split), positives, mined, filled[1])
     state = _State.start(bags.items, settings.dim, seed)
     total = settings.epochs * steps_per_epoch(pool, settings)
     done = 0
@@ -138,28 +140,3 @@ def _descend(state: _State, texts: Bags, gradient: Float32, rate: float) -> None
     state.squares[tokens] += np.einsum("td,td->t", by_token, by_token)
     by_token *= (rate / (np.sqrt(state.squares[tokens]) + TINY))[:, None]
     state.embeddings[tokens] -= by_token
-
-
-def _check_mode(settings: StaticSettings, mined: MinedNegatives | None) -> None:
-    if settings.negatives == "mined" and mined is None:
-        raise InputError("negatives is 'mined' and none are given; give some, or choose 'in_batch'")
-    if settings.negatives == "in_batch" and mined is not None:
-        raise InputError("negatives is 'in_batch' and mined ones are given; leave them out, or choose 'both'")
-    if settings.negatives == "in_batch" and settings.batch_size == 1:
-        raise InputError(
-            "a batch of 1 pair has no in-batch negatives, so nothing is learnt; choose batch_size 2 or more"
-        )
-    if mined is not None and not (mined.items != -1).any():
-        raise InputError("the mined negatives are none at all; mine again by another recipe, or leave them out")
-
-
-def _examples(positives: Positives, bags: CollectionBags, split: str) -> Examples:
-    """List the pairs of two texts that are not empty."""
-    pairs = positives.examples()
-    keep = has_tokens(bags.anchors)[pairs.anchors] & has_tokens(bags.items)[pairs.positives]
-    if not keep.any():
-        raise DataError(
-            f"the split {split!r} has no pair to train on: none of its {len(pairs)} positives has text "
-            "on both sides; give pairs with a grade above 0 and texts that are not empty"
-        )
-    return Examples(pairs.anchors[keep], pairs.positives[keep])

@@ -51,17 +51,26 @@ class StaticSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Check types and ranges."""
-        for field in msgspec.structs.fields(self):
-            value = getattr(self, field.name)
-            if field.name in RANGES:
-                _check_number(field.name, value, whole=field.type is int)
-            elif value not in get_args(field.type):
-                choices = did_you_mean(str(value), get_args(field.type))
-                raise InputError(f"{field.name} is {value!r}; {choices}")
+        check_fields(self, RANGES)
 
 
-def _check_number(name: str, value: object, *, whole: bool) -> None:
-    low, high = RANGES[name]
+def check_fields(settings: msgspec.Struct, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Check the fields of settings: numbers by their ranges, choices by their types.
+
+    Raises:
+        InputError: a value is of the wrong type or out of range.
+    """
+    for field in msgspec.structs.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in ranges:
+            _check_number(field.name, value, ranges[field.name], whole=field.type is int)
+        elif value not in get_args(field.type):
+            choices = did_you_mean(str(value), get_args(field.type))
+            raise InputError(f"{field.name} is {value!r}; {choices}")
+
+
+def _check_number(name: str, value: object, limits: tuple[float, float], *, whole: bool) -> None:
+    low, high = limits
     kinds = (int,) if whole else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
         raise InputError(f"{name} is {value!r}; expected a {'whole ' * whole}number")

@@ -1,4 +1,4 @@
-"""How the table and the page write numbers, and texts that come from the data."""
+"""How tables and pages write numbers, and texts that come from the data."""
 
 from __future__ import annotations
 

@@ -1,0 +1,264 @@
+"""Audit: look at negatives from every side, and say what was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from foils.auditing import page
+from foils.auditing.comparison import Hits, compare
+from foils.auditing.coverage import coverage
+from foils.auditing.duplicates import duplicates
+from foils.auditing.examples import find_examples
+from foils.auditing.findings import findings, headline
+from foils.auditing.from_file import file_subject, rescored
+from foils.auditing.from_result import nearest_rejected, result_subject
+from foils.auditing.groups import by_rank, by_source
+from foils.auditing.hardness import hardness
+from foils.auditing.hidden import hidden
+from foils.auditing.leakage import leakage
+from foils.auditing.near import near_duplicates
+from foils.auditing.report import REPORT, About, Effort, Report, Unknown
+from foils.auditing.shortfall import shortfall
+from foils.auditing.subject import Subject
+from foils.auditing.text import summarise
+from foils.auditing.truth import truth_of
+from foils.collection import Collection
+from foils.errors import InputError, MissingExtraError
+from foils.mining import Mined
+from foils.mining.memory import PeakMemory
+from foils.reporting.files import check_folder, write_files
+from foils.search.vectors import Matrix
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+EXTRA = ("jinja2", "matplotlib")
+"""What the extra ``report`` brings."""
+STEPS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """A finished audit.
+
+    Attributes:
+        report: all figures, as plain data.
+    """
+
+    report: Report
+
+    def __repr__(self) -> str:
+        """Say what was audited and what matters most."""
+        return f"Audit({self.report.about.name!r}: {self.report.headline})"
+
+    def __str__(self) -> str:
+        """Tell what was found in a few lines."""
+        return self.summary()
+
+    def summary(self) -> str:
+        """Tell what was found in a few lines."""
+        return summarise(self.report)
+
+    def data(self) -> dict[str, Any]:
+        """Give all figures as JSON-ready data; docs/how-to/audit.md says what each is."""
+        return self.report.data()
+
+    def html(self) -> str:
+        """Make the self-contained page.
+
+        Raises:
+            MissingExtraError: the extra ``report`` is not installed.
+        """
+        for package in missing_extra():
+            raise MissingExtraError(package, "report")
+        return page.render(self.report)
+
+    def write(self, out: str | Path) -> list[Path]:
+        """Write report.json and, where the extra ``report`` is installed, report.html.
+
+        Raises:
+            FolderError: the folder cannot be written, or holds a report of something else.
+        """
+        check_folder(Path(out), REPORT)
+        return write_files(Path(out), self.data(), None if missing_extra() else self.html())
+
+
+def missing_extra() -> list[str]:
+    """Name the packages of the extra ``report`` that are not installed."""
+    return [package for package in EXTRA if find_spec(package) is None]
+
+
+def audit(
+    subject: Mined | Collection,
+    file: str | Path | None = None,
+    *,
+    split: str = "train",
+    truth: Collection | str | Path | None = None,
+    compare_with: Mined | None = None,
+    query_vectors: str | Path | Matrix | None = None,
+    item_vectors: str | Path | Matrix | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Audit a result of foils, or anybody's negatives of a collection.
+
+    Args:
+        subject: a result (opened with its collection, it is audited more fully), or a collection.
+        file: with a collection: a file of negatives; triplets, n-tuples, labelled pairs or lists of
+            sentence-transformers, Tevatron's and FlagEmbedding's JSON Lines, a table of ids, a TREC run.
+        split: with a file: whose positives count as known.
+        truth: fuller judgements, to count hidden positives: a collection, a BEIR folder, or a file of judgements.
+        compare_with: another result of the same data, such as that of an earlier run.
+        query_vectors: float[A, d] or an .npy file: scores are then cosines of these vectors.
+        item_vectors: float[I, d] or an .npy file.
+        out: folder for report.json and, where the extra ``report`` is installed, report.html.
+        progress: called between the steps.
+
+    Raises:
+        InputError: something that was given cannot be used.
+    """
+    if out is not None:
+        check_folder(Path(out), REPORT)
+    if (query_vectors is None) != (item_vectors is None):
+        raise InputError("give query vectors and item vectors together; one of the two was left out")
+    started = time.perf_counter()
+    tell = progress or (lambda _what, _done, _total: None)
+    with PeakMemory() as memory:
+        tell("reading", 0, STEPS)
+        looked_at = _subject(subject, file, split)
+        other = None if compare_with is None else _other(compare_with, subject)
+        if query_vectors is not None and item_vectors is not None:
+            looked_at = rescored(looked_at, query_vectors, item_vectors)
+            other = None if other is None else rescored(other, query_vectors, item_vectors)
+        report = _report(subject, looked_at, other, truth, tell)
+        effort = Effort(time.perf_counter() - started, memory.lap().peak_anonymous_bytes)
+    finished = Audit(_with_effort(report, effort))
+    if out is not None:
+        finished.write(out)
+    tell("done", STEPS, STEPS)
+    return finished
+
+
+def _other(other: Mined, subject: Mined | Collection) -> Subject:
+    """Read the other result; the texts and rows of the data are its own only if it was mined from the same."""
+    collection = subject.collection if isinstance(subject, Mined) else subject
+    identity = other.result.identity
+    same = collection is not None and identity.inputs.get("collection") == collection.digest(identity.split)
+    return result_subject(other.result, collection if same else None)
+
+
+def _subject(subject: Mined | Collection, file: str | Path | None, split: str) -> Subject:
+    if isinstance(subject, Mined):
+        if file is not None:
+            raise InputError("give a result, or a collection and a file of negatives, not a result and a file")
+        return result_subject(subject.result, subject.collection)
+    if not isinstance(subject, Collection):
+        raise InputError(f"expected a Mined or a Collection, found {subject!r:.80}; open one with Mined.open(path)")
+    if file is None:
+        raise InputError("a collection alone has no negatives; name a file of them: foils.audit(collection, file)")
+    subject.judgements.select((split,))  # is there such a split?
+    return file_subject(subject, Path(file), split)
+
+
+def _report(
+    given: Mined | Collection,
+    subject: Subject,
+    other: Subject | None,
+    truth: Collection | str | Path | None,
+    tell: Progress,
+) -> Report:
+    if not len(subject.items):
+        raise InputError(f"{subject.name} holds no negative, so there is nothing to audit")
+    tell("duplicates and leakage", 1, STEPS)
+    counted, wrong = duplicates(subject)
+    leaks, leaking = leakage(subject)
+    near, nearly = near_duplicates(subject)
+    tell("hidden positives", 2, STEPS)
+    found, hits = None, None
+    if truth is not None:
+        found, *marks = hidden(subject, truth_of(subject, truth), wrong)
+        hits = (marks[0], marks[1])
+    tell("hardness, coverage, shortfall", 3, STEPS)
+    hard, covered, missing = hardness(subject), coverage(subject), shortfall(subject)
+    about = _about(given, subject)
+    said = findings(about, hard, counted, near, missing, leaks, found)
+    tell("comparison", 4, STEPS)
+    changed = None
+    if other is not None:
+        paired = None if hits is None or truth is None else (hits, _hits(other, truth))
+        changed = compare(subject, other, covered, paired)
+    tell("examples", 5, STEPS)
+    rejected = nearest_rejected(given.result) if isinstance(given, Mined) else None
+    none = np.zeros(len(subject.items), bool)
+    return Report(
+        about=about,
+        headline=headline(said, about),
+        findings=said,
+        hardness=hard,
+        ranks=by_rank(subject, *(hits or (None, None))),
+        coverage=covered,
+        duplicates=counted,
+        near_duplicates=near,
+        shortfall=missing,
+        sources=by_source(subject, *(hits or (None, None))),
+        verdicts=None if subject.verdicts is None else dict(subject.verdicts),
+        leakage=leaks,
+        hidden=found,
+        comparison=changed,
+        examples=find_examples(subject, none if hits is None else hits[0], wrong | leaking, nearly, rejected),
+        notes=_notes(subject, has_scores=hard is not None, has_truth=truth is not None),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={package: version(package) for package in ("foils", "numpy", "pyarrow")},
+        effort=Effort(0.0, None),
+    )
+
+
+def _hits(other: Subject, truth: Collection | str | Path) -> Hits:
+    _, wrong = duplicates(other)
+    _, hit, judged = hidden(other, truth_of(other, truth), wrong)
+    return hit, judged
+
+
+def _about(given: Mined | Collection, subject: Subject) -> About:
+    lost = subject.unmatched
+    return About(
+        name=subject.name,
+        form=subject.form,
+        recipe=given.recipe.name if isinstance(given, Mined) else None,
+        split=subject.split,
+        units=subject.n_units,
+        anchors=int(subject.clusters.max()) + 1,
+        items=len(subject.item_ids),
+        negatives=len(subject.items),
+        asked=subject.asked,
+        unmatched=None
+        if lost is None
+        else Unknown(
+            anchors=lost.anchors, negatives=lost.negatives, positives=lost.positives, examples=list(lost.examples)
+        ),
+    )
+
+
+def _notes(subject: Subject, *, has_scores: bool, has_truth: bool) -> list[str]:
+    notes = []
+    if not has_scores:
+        notes.append("Hardness was not measured: there are no scores. Give the vectors of an encoder to measure it.")
+    if not has_truth:
+        notes.append("Hidden positives were not counted: that needs fuller judgements (truth).")
+    if subject.collection is None:
+        notes.append("Duplicates, leakage and texts were not looked at: that needs the data that was mined.")
+    return notes
+
+
+def _with_effort(report: Report, effort: Effort) -> Report:
+    return msgspec.structs.replace(report, effort=effort)

@@ -1,0 +1,84 @@
+"""``foils export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from foils.cli.console import say, say_json
+from foils.cli.options import Json, Whole, read
+from foils.cli.out import check_place
+from foils.errors import InputError
+from foils.mining import Mined
+from foils.mining.card import check_card
+from foils.mining.export import check_target
+from foils.mining.layouts import layout
+
+Folder = Annotated[Path, Parameter(help="A result folder, as --out of foils mine named it.")]
+Format = Annotated[str, Parameter(help="triplet, n-tuple, labeled-pair, labeled-list, tevatron or flagembedding.")]
+File = Annotated[Path, Parameter(help="File to write: .jsonl, .csv (also .gz) or .parquet.")]
+From = Annotated[Path, Parameter(help="What it was mined from; needed for texts.")]
+Scores = Annotated[
+    str, Parameter(help="Column of scores to write beside, such as dense; sampler = the one negatives were ordered by.")
+]
+Columns = Annotated[Literal["text", "id"], Parameter(help="Texts, or ids.")]
+Policy = Annotated[
+    Literal["short", "drop"], Parameter(help="Units with too few negatives: keep what there is, or drop them.")
+]
+Epoch = Annotated[Whole, Parameter(help="Whose draw to write; 0 is what was mined.", validator=Number(gte=0))]
+Licence = Annotated[
+    str, Parameter(help="Write a data-set card, README.md, beside; its value is the licence of the texts: cc-by-4.0.")
+]
+SAMPLER = "sampler"
+
+
+def export(
+    folder: Folder,
+    /,
+    *,
+    format: Format,
+    out: File,
+    data: From | None = None,
+    columns: Annotated[Literal["text", "id"], Parameter(help="text, or id.")] = "text",
+    shortfall: Annotated[
+        Literal["short", "drop"],
+        Parameter(help="Units with too few negatives: short keeps them, drop leaves them out."),
+    ] = "short",
+    scores: Scores | None = None,
+    epoch: Epoch = 0,
+    card: Licence | None = None,
+    json: Json = False,
+) -> None:
+    r"""Write training rows for a trainer.
+
+    The formats triplet, n-tuple, labeled-pair and labeled-list are those of
+    sentence-transformers; tevatron and flagembedding are for .jsonl.
+
+    Examples:
+        foils export runs/a --data scifact --format triplet --out train.jsonl
+
+        foils export runs/a --data scifact --format n-tuple --shortfall drop \
+          --scores sampler --out train.parquet --card cc-by-4.0
+    """
+    layout(format)
+    check_target(out)
+    check_place(out.parent)
+    if card is not None:
+        check_card(out.parent, card)
+    if columns == "text" and data is None:
+        raise InputError("texts are in the data that the result was mined from: give --data, or --columns id")
+    mined = Mined.open(folder, None if data is None else read(data))
+    options: dict[str, Any] = {"columns": columns, "shortfall": shortfall, "epoch": epoch}
+    if scores is not None:
+        options["scores"] = True if scores == SAMPLER else scores
+    rows = mined.write(out, format, **options)  # type: ignore[arg-type]
+    written = [str(out)]
+    if card is not None:
+        written.append(str(mined.write_card(out, format, card, rows, **options)))  # type: ignore[arg-type]
+    if json:
+        say_json({"rows": rows, "written": written, "format": format, **options})
+        return
+    say(f"{rows:,} rows written to {' and '.join(written)}")

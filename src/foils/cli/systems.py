@@ -1,0 +1,82 @@
+"""What ``foils eval`` ranks by: a model, files of vectors, or an adapter behind either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from foils.cli.options import encode
+from foils.cli.vectors import check_files
+from foils.collection import Collection
+from foils.encoders import Encoder, open_encoder
+from foils.encoders.adapted import Adapter, is_adapter, load_adapter
+from foils.errors import InputError
+from foils.mining.encoded import memo_of
+from foils.search import open_matrix
+from foils.search.vectors import Matrix
+
+VECTORS = "vectors"
+"""Names the files of vectors as they are, where an adapter is compared with them."""
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """What gives the vectors of both sides.
+
+    Attributes:
+        name: what the report calls it.
+        source: an encoder, or the files of the queries' and of the corpus' vectors.
+        adapter: what stands behind the files, if anything does.
+        cache: folder of the cache of vectors; None = none.
+    """
+
+    name: str
+    source: Encoder | tuple[Path, Path]
+    adapter: Adapter | None = None
+    cache: Path | None = None
+
+    def vectors(self, collection: Collection) -> tuple[Matrix, Matrix]:
+        """Give float[queries, d] and float[items, d]."""
+        if not isinstance(self.source, tuple):
+            return encode(self.source, collection, self.cache)
+        queries = open_matrix(self.source[0], what="query vectors", rows=len(collection.anchors), of="the queries")
+        items = open_matrix(self.source[1], what="corpus vectors", rows=len(collection.items), of="the corpus")
+        if self.adapter is None:
+            return queries, items
+        return self.adapter.queries(queries), items if self.adapter.item is None else self.adapter.items(items)
+
+
+def check_system(
+    model: str | None,
+    queries: Path | None,
+    corpus: Path | None,
+    *,
+    query_prompt: str | None = None,
+    corpus_prompt: str | None = None,
+    cache: Path | None = None,
+) -> System:
+    """Choose what is evaluated, and open it, before the data is read.
+
+    Raises:
+        InputError: nothing is given, one of the two files is missing, or a model that is no adapter stands beside them.
+    """
+    if (queries is None) != (corpus is None):
+        given, missing = ("query", "corpus") if corpus is None else ("corpus", "query")
+        raise InputError(f"--{given}-vectors is given without --{missing}-vectors; give both, of the same encoder")
+    if queries is None or corpus is None:
+        if model is None:
+            raise InputError("give what to rank by: --model, or --query-vectors and --corpus-vectors")
+        encoder = open_encoder(model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, memo=memo_of(cache))
+        return System(model, encoder, cache=cache)
+    check_files(queries, corpus)
+    if (query_prompt, corpus_prompt) != (None, None):
+        raise InputError(
+            "--query-prompt and --corpus-prompt are for a model that reads texts, not for files of vectors"
+        )
+    if model is None or model == VECTORS:
+        return System(f"{queries}, {corpus}" if model is None else VECTORS, (queries, corpus))
+    if not is_adapter(Path(model)):
+        raise InputError(
+            f"{model!r:.200} is no adapter: only one goes with --query-vectors and --corpus-vectors; give either"
+        )
+    return System(model, (queries, corpus), load_adapter(Path(model))[0])

@@ -1,0 +1,90 @@
+"""What a training was told on the command line, and what every kind of training does with it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from foils.cli.console import note
+from foils.collection import Collection
+from foils.errors import InputError
+from foils.mining import Mined
+from foils.training import MinedNegatives
+
+NEGATIVES = {"in_batch": "in-batch negatives", "mined": "mined negatives", "both": "mined and in-batch negatives"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """The options of a training.
+
+    Attributes:
+        data: the data set.
+        out: new folder of the model.
+        mined: a mined result, or None.
+        split: what is trained on.
+        dev: the split that says when to stop, or None.
+        seed: of all random choices.
+        settings: of the kind.
+        model: what to begin with, or None.
+        query_vectors: instead of a model.
+        corpus_vectors: instead of a model.
+        cache: folder of the cache of vectors; None = none.
+        as_json: whether to print JSON.
+    """
+
+    data: Path
+    out: Path
+    mined: Path | None
+    split: str
+    dev: str | None
+    seed: int
+    settings: msgspec.Struct
+    model: str | None
+    query_vectors: Path | None
+    corpus_vectors: Path | None
+    cache: Path | None
+    as_json: bool
+
+    def open_mined(self) -> Mined | None:
+        """Open the mined result, and check that it was mined for the split.
+
+        Raises:
+            InputError: it is no finished result, or of another split.
+        """
+        if self.mined is None:
+            return None
+        opened = Mined.open(self.mined)
+        if opened.identity.split != self.split:
+            other = shlex.quote(opened.identity.split)
+            raise InputError(
+                f"{self.mined} was mined for the split {opened.identity.split!r}; train with --split {other}"
+            )
+        note(f"{self.mined}: recipe {opened.stats['recipe']}, {opened.stats['negatives']:,} negatives")
+        return opened
+
+    def required_model(self) -> str:
+        """Give the model to begin with.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.model is None:
+            raise InputError("give the model to begin with: --model FOLDER, owner/name or minilm")
+        return self.model
+
+    def note_next(self) -> None:
+        """Say what to do with the model."""
+        note(f"next: foils eval {shlex.quote(str(self.data))} --model {shlex.quote(str(self.out))}")
+
+
+def rows_of(mined: Mined | None, collection: Collection) -> MinedNegatives | None:
+    """Give mined negatives as rows of the data.
+
+    Raises:
+        InputError: they were mined from other data.
+    """
+    return None if mined is None else MinedNegatives(*mined.rows(collection))

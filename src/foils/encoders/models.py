@@ -1,0 +1,131 @@
+"""Models of sentence-transformers as folders: find one by name, and refuse what would have to be run to be read.
+
+Weights are read from safetensors alone, and only modules that sentence-transformers ships are built: neither a pickle
+nor code that comes with a model is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from foils.errors import DataError, InputError, MissingExtraError
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", flags=re.ASCII)
+"""``owner/name`` on the Hugging Face hub."""
+
+NOT_READ = (
+    "*.bin", "*.ckpt", "*.gguf", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.pb", "*.pkl", "*.pt", "*.pth", "*.py",
+    "*.tflite", "onnx/*", "openvino/*",
+)  # fmt: skip
+"""Files of a hub model that are not downloaded: other formats of the weights, pickles, code."""
+
+MODULES, CONFIG, ADAPTER = "modules.json", "config.json", "adapter_config.json"
+SETTINGS = "config_sentence_transformers.json"
+
+Kind = Literal["SentenceTransformer", "CrossEncoder"]
+USES = {
+    "SentenceTransformer": "it encodes single texts; a CrossEncoder is used as the scorer cross_encoder",
+    "CrossEncoder": "it reads two texts together; a SentenceTransformer is used as a model",
+}
+EXTRA = "encoders"
+
+
+def is_folder(model: str) -> bool:
+    """Tell whether a folder of this name is there."""
+    try:
+        return bool(model) and Path(model).is_dir()
+    except (OSError, ValueError):  # a name that is too long, a folder that may not be looked into
+        return False
+
+
+def require_library() -> None:
+    """Check that sentence-transformers is installed, without importing it.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
+    if find_spec("sentence_transformers") is None:
+        raise MissingExtraError("sentence-transformers", EXTRA)
+
+
+def download(name: str) -> Path:
+    """Give the folder of a hub model: from the hub's own cache, else downloaded (not with HF_HUB_OFFLINE=1).
+
+    Raises:
+        InputError: there is no folder of this name, and the hub does not give such a model either.
+    """
+    if find_spec("huggingface_hub") is None:
+        raise InputError(
+            f"model {name!r:.200}: there is no such folder; for a model of the Hugging Face hub: "
+            f"pip install 'foils[{EXTRA}]'"
+        )
+    hub = import_module("huggingface_hub")
+    try:
+        return Path(hub.snapshot_download(name, ignore_patterns=list(NOT_READ)))
+    except (OSError, ValueError) as error:  # all that the library raises: not found, no network, not allowed
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"model {name!r:.200}: there is no such folder, and the Hugging Face hub gives no such model "
+            f"({reason:.300}); check the name, or give the folder of a model"
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of a model.
+
+    Raises:
+        DataError: it is not there, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: is not JSON: {error}; copy the model again") from error
+
+
+def check_folder(folder: Path, kind: Kind) -> None:
+    """Check, before long work, that a model is of this kind and can be read without running what comes with it.
+
+    Raises:
+        DataError: it is of another kind, has modules of its own, weights only as a pickle, or parts that lie elsewhere.
+    """
+    said = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    told = said.get("model_type", kind) if isinstance(said, dict) else kind
+    if told != kind:
+        raise DataError(f"{folder}: is a {told}; expected a {kind} ({USES[kind]})")
+    if (folder / ADAPTER).is_file():
+        raise DataError(
+            f"{folder}: is an adapter ({ADAPTER}), and the model that it adapts lies elsewhere; "
+            "merge the two (merge_and_unload) and save the whole model"
+        )
+    for name in module_types(folder):
+        if not name.startswith("sentence_transformers."):
+            raise DataError(
+                f"{folder}/{MODULES}: the module {name!r:.100} is not one of sentence-transformers; "
+                "code that comes with a model is never run; encode elsewhere and give its vectors"
+            )
+    if "auto_map" in (read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}):
+        raise DataError(
+            f"{folder}/{CONFIG}: the model needs code that comes with it (auto_map), which is never run; "
+            "encode elsewhere and give its vectors"
+        )
+    for path in sorted(folder.rglob("pytorch_model*.bin")):
+        if not list(path.parent.glob("*.safetensors")):
+            raise DataError(
+                f"{path}: weights are read from .safetensors only, and there is none beside it; open the model where "
+                "you trust it and save it again: model.save_pretrained(folder)"
+            )
+
+
+def module_types(folder: Path) -> list[str]:
+    """Name the classes of a model's modules; empty where the folder does not tell."""
+    if not (folder / MODULES).is_file():
+        return []
+    modules = read_json(folder / MODULES)
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise DataError(f"{folder}/{MODULES}: expected a list of modules; copy the model again")
+    return [str(module.get("type")) for module in modules]

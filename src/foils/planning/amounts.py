@@ -1,0 +1,108 @@
+"""Memory and disk: itemised, what is measured and what follows from the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from foils.collection import Collection
+from foils.errors import InputError
+from foils.mining.identity import LEAST_MEMORY, Execution
+from foils.mining.prepare import Prepared
+from foils.planning.probe import Probe, ids_bytes
+from foils.planning.result import Encoding
+from foils.search import Blocks
+
+MEGABYTE = 1_000_000
+DIGEST_BYTES = 16
+
+
+class Held(NamedTuple):
+    """What is held before mining begins, in bytes.
+
+    Attributes:
+        process: Python, libraries, the collection.
+        weights: of models.
+    """
+
+    process: int
+    weights: int
+
+
+def require_memory(prepared: Prepared, execution: Execution) -> None:
+    """Check that the budget holds a block of one anchor and one item per thread.
+
+    Raises:
+        InputError: it does not; names the smallest that does.
+    """
+    least = least_budget(prepared, execution)
+    if execution.block is None and execution.memory_bytes < least:
+        _, deepest = prepared.recipe.source.fields.depths(prepared.identity.negatives)
+        raise InputError(
+            f"a memory budget of {megabytes(execution.memory_bytes)} is too small to look {deepest:,} candidates deep "
+            f"on {execution.threads} threads; give at least --memory {megabytes(least)}, use fewer threads, or set a "
+            "lower max_depth"
+        )
+
+
+def least_budget(prepared: Prepared, execution: Execution) -> int:
+    """Give the smallest budget that works, in bytes."""
+    dim, deepest = _shape(prepared)
+    return max(LEAST_MEMORY, execution.threads * Blocks.least_bytes(dim=dim, depth=deepest))
+
+
+def memory(
+    prepared: Prepared, execution: Execution, probed: Probe, encodings: Sequence[Encoding], held: Held
+) -> dict[str, int]:
+    """Itemise what is held at most, in bytes."""
+    dim, deepest = _shape(prepared)
+    n_items = len(prepared.collection.items)
+    blocks = prepared.inputs.blocks.most_bytes(dim=dim, depth=deepest, n_items=n_items) * execution.threads
+    shard = min(prepared.identity.shard_units, len(prepared.units))
+    items = {
+        "this process: Python, libraries, the data": held.process,
+        "models": held.weights,
+        "vectors": sum(_matrix_bytes(one) for one in encodings if not one.kept),
+        "indexes": probed.opening_bytes,
+        "blocks of work": blocks if execution.block is not None else min(blocks, execution.memory_bytes),
+        "tables of a shard": round(2 * shard * probed.table_bytes),  # the blocks', and joined
+    }
+    return {name: size for name, size in items.items() if size}
+
+
+def tables(prepared: Prepared, probed: Probe) -> dict[str, int]:
+    """Give the bytes of each file of the result."""
+    files = {f"{name}.parquet": round(size * len(prepared.units)) for name, size in probed.disk_bytes.items()}
+    return {**files, "items.parquet": ids_bytes(prepared.collection.items.ids)}
+
+
+def scratch(prepared: Prepared, probed: Probe, encodings: Sequence[Encoding]) -> dict[str, int]:
+    """Give the bytes of what else lies on disk."""
+    kept = [one for one in encodings if one.kept]
+    sizes = {
+        "shards, until they are joined": round(sum(probed.disk_bytes.values()) * len(prepared.units)),
+        "new vectors, kept in the cache": sum(one.missing * (4 * one.dim + DIGEST_BYTES) for one in kept),
+        "vectors, mapped while it runs": sum(_matrix_bytes(one) for one in kept),
+    }
+    return {name: size for name, size in sizes.items() if size}
+
+
+def texts_bytes(collection: Collection) -> int:
+    """Count the bytes of ids, titles and texts."""
+    sides = (collection.anchors, collection.items)
+    columns = (column for records in sides for column in (records.ids, records.texts, records.titles))
+    return sum(column.nbytes for column in columns if column is not None)
+
+
+def megabytes(size: int) -> str:
+    """Write a size as --memory takes it, rounded up."""
+    return f"{-(-size // MEGABYTE)}MB"
+
+
+def _matrix_bytes(encoding: Encoding) -> int:
+    return 4 * encoding.texts * encoding.dim
+
+
+def _shape(prepared: Prepared) -> tuple[int, int]:
+    dims = [pair[0].shape[1] for pair in prepared.inputs.matrices.values()]
+    return max(dims, default=1), prepared.recipe.source.fields.depths(prepared.identity.negatives)[1]

@@ -1,0 +1,174 @@
+"""Carry out a little of a run: open its parts, settle blocks as the run would, write their tables to memory.
+
+The time of a block is a + b·units: every block reads all item vectors anew, however few its anchors are. So blocks grow
+towards the size of the run's own, and where there is no time for one of those, the line through the two largest is
+carried on to it. As many blocks run at once as the run has threads: they share memory, and Python's lock.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from foils._threads import one_thread
+from foils.mining.identity import Execution
+from foils.mining.memory import anonymous_bytes
+from foils.mining.prepare import Prepared
+from foils.mining.run import Job, all_rows, block_tables
+from foils.mining.settle import Search
+from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET, join
+from foils.planning.stand_ins import Listener
+from foils.positives import Int64
+from foils.scorers import Judging, OpenScorer
+
+PROBE_SECONDS = 1.0
+FIRST_BLOCK, GROWTH = 8, 4
+"""Units of the probe's first block, and by how much the next is larger."""
+GOLDEN = 0.6180339887498949
+
+Tables = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What was measured; seconds are wall time.
+
+    Attributes:
+        run: what was probed: the run, or one over a part of its data.
+        first_look: whether every unit was looked at once, without rules.
+        units: settled in all, some of them twice where there are few.
+        opening_seconds: of the recipe's parts.
+        opening_bytes: what they hold then.
+        unit_seconds: per unit, with the run's threads.
+        writing_seconds: per unit, of a shard's tables.
+        table_bytes: per unit, of the tables in memory.
+        disk_bytes: per unit and table.
+        judges: column → the open judge.
+        asked: column → pairs that it was asked about, by ``sampled`` units.
+        sampled: units behind the tables and the pairs.
+        warnings: of the sources.
+    """
+
+    run: Prepared
+    first_look: bool
+    units: int
+    opening_seconds: float
+    opening_bytes: int
+    unit_seconds: float
+    writing_seconds: float
+    table_bytes: float
+    disk_bytes: Mapping[str, float]
+    judges: Mapping[str, Judging]
+    asked: Mapping[str, tuple[Int64, Int64]]
+    sampled: int
+    warnings: Sequence[str]
+
+
+def probe(prepared: Prepared, execution: Execution, *, units: int, first_look: bool) -> Probe:
+    """Carry out a little of a run.
+
+    Args:
+        prepared: the run, or one over a part of its data.
+        execution: memory and threads.
+        units: of the whole run, which the sizes of its blocks follow from.
+        first_look: look at every unit once, without rules: what they compare does not exist yet. So it is wherever a
+            judge is asked.
+    """
+    before, started = anonymous_bytes(), time.perf_counter()
+    search = prepared.search()
+    opening = time.perf_counter() - started
+    held = max((anonymous_bytes() or 0) - (before or 0), 0)
+    judges = {name: scorer for name, _, scorer in search.scorers if isinstance(scorer, Judging)}
+    listeners = {name: Listener() for name in judges}
+    first_look = first_look or bool(judges)
+    job = _job(prepared, search, listeners, first_look=first_look)
+    settled, done, unit_seconds = _settle(job, execution.threads, _block_units(prepared, execution, units))
+    tables = {name: join([part[name] for part in settled]) for name in settled[0]}
+    sampled = len(tables["negatives"])
+    started = time.perf_counter()
+    disk = {name: parquet_bytes(table) / sampled for name, table in tables.items()}
+    return Probe(
+        prepared,
+        first_look,
+        done,
+        opening,
+        held,
+        unit_seconds,
+        (time.perf_counter() - started) / sampled,
+        sum(table.nbytes for table in tables.values()) / sampled,
+        disk,
+        judges,
+        {name: listener.pairs() for name, listener in listeners.items()},
+        sampled,
+        tuple(search.facts().get("warnings", ())),
+    )
+
+
+def ids_bytes(ids: pa.Array) -> int:
+    """Measure the file of all ids by their first row group."""
+    part = ids.slice(0, ITEMS_OF_A_GROUP)
+    return round(parquet_bytes(pa.table({"item_id": part.cast(pa.string())})) * len(ids) / max(len(part), 1))
+
+
+def parquet_bytes(table: pa.Table) -> int:
+    """Measure a table as it lies on disk."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **PARQUET)
+    return sink.tell()
+
+
+def _job(prepared: Prepared, search: Search, listeners: Mapping[str, OpenScorer], *, first_look: bool) -> Job:
+    """Make the run's job, with listeners in the judges' places."""
+    scorers = [(name, kind, listeners.get(name, scorer)) for name, kind, scorer in search.scorers]
+    heard = replace(search, scorers=scorers, max_depth=search.depth if first_look else search.max_depth)
+    job = prepared.job(lambda block: [(heard.of(block), all_rows(block))])
+    if not first_look:
+        return job
+    return replace(job, recipe=msgspec.structs.replace(job.recipe, rules=(), relaxations=()))
+
+
+def _block_units(prepared: Prepared, execution: Execution, units: int) -> int:
+    """Say how many units the run's own blocks have."""
+    shard = min(prepared.identity.shard_units, units)
+    count = max(-(-shard // prepared.inputs.blocks.anchors), min(execution.threads, shard))
+    return -(-shard // count)
+
+
+def _settle(job: Job, threads: int, full: int) -> tuple[list[Tables], int, float]:
+    """Settle rounds of growing blocks: the tables of the last round, units in all, seconds per unit."""
+    total, spent, done = len(job.units), 0.0, 0
+    measured: list[tuple[int, float]] = []
+    settled: list[Tables] = []
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
+        for number in itertools.count():
+            size = min(FIRST_BLOCK * GROWTH**number, full, total)
+            blocks = [_spread(number * threads + place, size, total) for place in range(threads)]
+            started = time.perf_counter()
+            settled = [tables for tables, _ in pool.map(lambda block: block_tables(job, block), blocks)]
+            measured.append((size, time.perf_counter() - started))
+            done += size * threads
+            spent += measured[-1][1]
+            if number and (size == min(full, total) or spent >= PROBE_SECONDS):
+                break
+    return settled, done, _at(measured, full) / full / threads
+
+
+def _at(measured: Sequence[tuple[int, float]], size: int) -> float:
+    """Carry the times of the last two sizes on to another."""
+    (small, quick), (large, slow) = measured[-2:]
+    slope = max((slow - quick) / (large - small), 0) if large > small else slow / large
+    return slow + min(slope, slow / large) * (size - large)
+
+
+def _spread(number: int, size: int, total: int) -> slice:
+    """Place a block: by the golden ratio, so that few of them lie all over the units."""
+    start = round(number * GOLDEN % 1 * (total - size))
+    return slice(start, start + size)

@@ -1,0 +1,73 @@
+"""A plan in words: what it takes in a sentence, then time, memory and disk line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from foils.planning.amounts import megabytes
+from foils.planning.result import Plan
+
+LARGE_SHARE = 0.5
+"""A stage that takes more than this share of the time is named in the first sentence."""
+NAME_WIDTH, VALUE_WIDTH = 48, 12
+
+
+def describe(plan: Plan) -> str:
+    """Write a plan as text of at most 80 columns, but for warnings."""
+    lines = [_headline(plan), ""]
+    lines += [_line("time", "", duration(plan.seconds))]
+    lines += [_line(f"  {one.name}", f"{one.amount:,} {one.unit}", duration(one.seconds)) for one in plan.stages]
+    lines += ["", _line("memory, at most", "", size(plan.memory_bytes)), *_items(plan.memory)]
+    lines += [f"  (blocks keep to --memory {megabytes(plan.budget)}; the least is {megabytes(plan.least_budget)})"]
+    lines += ["", _line("disk, at most", "", size(plan.disk_bytes)), *_items(plan.tables), *_items(plan.scratch)]
+    if plan.encodings:
+        kept = sum(one.texts - one.missing for one in plan.encodings)
+        texts = sum(one.texts for one in plan.encodings)
+        lines += ["", f"{kept:,} of {texts:,} texts need no encoding: they are in the cache, or equal to others"]
+    for one in plan.judgings:
+        lines += ["", f"{one.column} is asked about {one.pairs:,} pairs; about {one.known:,} answers are kept"]
+    lines += ["", f"measured here and now: {'; '.join(plan.calibration)}"]
+    return "\n".join([*lines, *(f"note: {warning}" for warning in plan.warnings)])
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it.
+
+    >>> duration(0.031), duration(42), duration(750), duration(9000), duration(400_000)
+    ('0.03 s', '42 s', '12 min', '2.5 h', '4.6 days')
+    """
+    if seconds < 10:
+        return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.1f} s"
+    for limit, unit, length in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / length:.1f} {unit}" if unit == "h" else f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def size(count: float) -> str:
+    """Write a number of bytes.
+
+    >>> size(812), size(1_540_000), size(2_000_000_000)
+    ('812 B', '1.5 MB', '2.0 GB')
+    """
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+
+
+def _headline(plan: Plan) -> str:
+    longest = max(plan.stages, key=lambda stage: stage.seconds)
+    said = f"about {duration(plan.seconds)}"
+    if longest.seconds > LARGE_SHARE * plan.seconds:
+        said += f", of which {duration(longest.seconds)} {longest.name}"
+    return f"{said}; at most {size(plan.memory_bytes)} of memory and {size(plan.disk_bytes)} of disk"
+
+
+def _items(sizes: Mapping[str, int]) -> list[str]:
+    return [_line(f"  {name}", "", size(count)) for name, count in sizes.items()]
+
+
+def _line(name: str, amount: str, value: str) -> str:
+    return f"{name:<{NAME_WIDTH}}{amount:>{VALUE_WIDTH + 4}}{value:>{VALUE_WIDTH}}".rstrip()

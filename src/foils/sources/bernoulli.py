@@ -1,0 +1,78 @@
+"""Corrupted triples, the side by Bernoulli's rule (Wang et al., 2014), known triples excluded exactly.
+
+    P(corrupt the head | r) = tph_r / (tph_r + hpt_r)
+
+A relation with many tails per head (one-to-many) has its head corrupted more often, because a random other tail is more
+likely a true one that nobody recorded. The rule is about a triple's *side*. Mining gives negatives to each anchor by
+itself, (h, r, ?) and (?, r, t), whose side is settled: there the entity is drawn uniformly and ``log_q`` is the law of
+that draw. ``foils.NegativeStream`` draws the side of every negative by ``head_share`` and adds its logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from foils._array import Key
+from foils.candidates import Candidates, Kind
+from foils.positives import Units
+from foils.search import Inputs
+from foils.sources.draws import Pool, in_parts, uniform_distinct
+from foils.sources.slots import Float64, Slots, head_share, require_triples
+
+
+class Bernoulli(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entities drawn uniformly for triples; a stream draws the side by Bernoulli's rule."""
+
+    random: ClassVar[bool] = True
+
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    """Candidates per unit; default: as many as negatives are asked for."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """No scores."""
+        return {}
+
+    def reads(self) -> tuple[str, ...]:
+        """No vectors."""
+        return ()
+
+    def depths(self, negatives: int) -> tuple[int, int]:
+        """``k``, once."""
+        return self.k or negatives, self.k or negatives
+
+    def check(self, inputs: Inputs) -> None:
+        """Look whether there are triples."""
+        require_triples(inputs.collection)
+
+    def head_share(self, slots: Slots) -> Float64:
+        """Give float64[R], the probability that a negative of a triple with this relation has another head.
+
+        0.5 for a relation without a known triple.
+        """
+        hpt, tph = slots.per_question[0::2], slots.per_question[1::2]
+        return head_share(tph, hpt)
+
+    def open(self, inputs: Inputs) -> OpenBernoulli:
+        """Bind to the entities of a run."""
+        require_triples(inputs.collection)
+        return OpenBernoulli(Pool.of(inputs.mineable), inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenBernoulli:
+    """A Bernoulli source bound to the entities it draws from."""
+
+    pool: Pool
+    inputs: Inputs
+
+    def retrieve(self, units: Units, depth: int) -> Candidates:
+        """Draw for each unit, within its side; ``log_q`` = log(min(1, k / (n − deg))), exact."""
+        key = Key(self.inputs.seed, "source.bernoulli", 0)
+        items, log_q = in_parts(
+            lambda keys, excluded: uniform_distinct(key, keys, excluded, self.pool, depth), units, self.inputs.forbidden
+        )
+        return Candidates.listed(units, items, "bernoulli", log_q)

@@ -1,0 +1,95 @@
+"""Corrupted triples whose new entity has been seen in that place: pseudo-typed negatives (Krompaß et al., 2015).
+
+The candidates of a relation are heads(r) and tails(r), one list after the other; what is drawn from the first becomes
+a head, from the second a tail, so
+
+    P(corrupt the head | r) = |heads(r)| / (|heads(r)| + |tails(r)|)
+
+Known triples are excluded exactly; in other libraries that is an option, off by default, though most entities of a
+slot may well be true. Mining gives negatives to each anchor by itself, (h, r, ?) and (?, r, t), whose side is settled:
+there the draw is uniform in tails(r), or in heads(r), and ``log_q`` is the law of that draw. ``foils.NegativeStream``
+draws the side of every negative by ``head_share`` and adds its logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import msgspec
+import numpy as np
+
+from foils._array import Key
+from foils.candidates import Candidates, Kind
+from foils.positives import Units
+from foils.search import Inputs
+from foils.sources.draws import Pool, uniform_distinct
+from foils.sources.slots import Float64, Slots, head_share, require_triples
+
+
+class PseudoTyped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Entities drawn uniformly among those known on that side of the relation."""
+
+    random: ClassVar[bool] = True
+
+    k: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    """Candidates per unit; default: as many as negatives are asked for."""
+
+    def columns(self) -> Mapping[str, Kind]:
+        """No scores."""
+        return {}
+
+    def reads(self) -> tuple[str, ...]:
+        """No vectors."""
+        return ()
+
+    def depths(self, negatives: int) -> tuple[int, int]:
+        """``k``, once."""
+        return self.k or negatives, self.k or negatives
+
+    def check(self, inputs: Inputs) -> None:
+        """Look whether there are triples."""
+        require_triples(inputs.collection)
+
+    def head_share(self, slots: Slots) -> Float64:
+        """Give float64[R], the probability that a negative of a triple with this relation has another head.
+
+        0.5 for a relation without a known triple.
+        """
+        sizes = slots.entities.degrees
+        return head_share(sizes[0::2], sizes[1::2])
+
+    def open(self, inputs: Inputs) -> OpenPseudoTyped:
+        """List the entities of every slot."""
+        return OpenPseudoTyped(Slots.of(inputs.collection, inputs.positives, inputs.mineable), inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPseudoTyped:
+    """A pseudo-typed source bound to the slots it draws from."""
+
+    slots: Slots
+    inputs: Inputs
+
+    def retrieve(self, units: Units, depth: int) -> Candidates:
+        """Draw for each unit from its slot; ``log_q`` = log(min(1, k / (|slot| − deg))), exact."""
+        items = np.full((len(units), depth), -1, np.int64)
+        log_q = np.full((len(units), depth), np.nan, np.float32)
+        key, forbidden = Key(self.inputs.seed, "source.pseudo_typed", 0), self.inputs.forbidden
+        for part in forbidden.parts(len(units)):
+            excluded, anchors = forbidden.whole(units.anchors[part]), units.anchors[part]
+            slots = self.slots.of_anchors[anchors]
+            for slot in np.unique(slots).tolist():  # one pool per slot that the block asks for
+                rows = np.flatnonzero(slots == slot)
+                places = part.start + rows
+                items[places], log_q[places] = uniform_distinct(
+                    key, units.keys[places], excluded.take(rows), self._pool(slot), depth
+                )
+        return Candidates.listed(units, items, "pseudo_typed", log_q)
+
+    def _pool(self, slot: int) -> Pool:
+        allowed = np.zeros(len(self.inputs.mineable), bool)
+        entities = self.slots.entities
+        allowed[entities.items[entities.indptr[slot] : entities.indptr[slot + 1]]] = True
+        return Pool.of(allowed)

@@ -1,0 +1,148 @@
+"""What batches are drawn from: pairs to train on, what is never a negative, and the mined negatives of each anchor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from foils.errors import DataError, InputError
+from foils.positives import Examples, Int64, Positives
+from foils.training.settings import NegativesMode
+
+
+class BatchSettings(Protocol):
+    """What the settings of every kind of training say about its batches; see ``StaticSettings``."""
+
+    @property
+    def batch_size(self) -> int:
+        """Pairs in a batch."""
+
+    @property
+    def negatives(self) -> NegativesMode:
+        """What an anchor sees beside its positive."""
+
+    @property
+    def mined_per_anchor(self) -> int:
+        """Mined negatives drawn per pair."""
+
+
+@dataclass(frozen=True, eq=False)
+class MinedNegatives:
+    """Mined negatives as plain arrays.
+
+    Attributes:
+        anchors: int64[U], anchor rows; an anchor may occur more than once.
+        items: int64[U, M], item rows; −1 = absent.
+    """
+
+    anchors: Int64
+    items: Int64
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What batches are drawn from.
+
+    Attributes:
+        examples: the pairs.
+        positives: what is never a negative.
+        mined_indptr: int64[A + 1], where each anchor's mined negatives begin and end.
+        mined_items: int64[P], their item rows.
+    """
+
+    examples: Examples
+    positives: Positives
+    mined_indptr: Int64
+    mined_items: Int64
+
+    @cached_property
+    def keys(self) -> Int64:
+        """int64[E], the number that a pair's randomness is keyed by, whatever the other pairs are."""
+        return self.examples.anchors * np.int64(self.positives.n_items) + self.examples.positives
+
+    @classmethod
+    def of(
+        cls,
+        examples: Examples,
+        positives: Positives,
+        mined: MinedNegatives | None,
+        items_with_text: npt.NDArray[np.bool_],
+    ) -> Pool:
+        """Group the mined negatives by anchor, without repetitions and without items that have no text.
+
+        Raises:
+            DataError: the shapes of ``mined`` differ, or a row is outside the collection.
+        """
+        n_anchors, n_items = positives.n_anchors, positives.n_items
+        if mined is None:
+            mined = MinedNegatives(np.zeros(0, np.int64), np.zeros((0, 0), np.int64))
+        _check(mined, n_anchors, n_items)
+        anchors = np.repeat(mined.anchors, mined.items.shape[1])
+        items = mined.items.ravel()
+        keep = items >= 0
+        keep[keep] = items_with_text[items[keep]]
+        pairs = np.unique(anchors[keep] * np.int64(n_items) + items[keep])
+        anchors, items = np.divmod(pairs, np.int64(max(n_items, 1)))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(anchors, minlength=n_anchors))])
+        return cls(examples, positives, indptr, items)
+
+
+def check_negatives(settings: BatchSettings, mined: MinedNegatives | None) -> None:
+    """Check that the negatives asked for are there.
+
+    Raises:
+        InputError: the settings ask for mined negatives that are not given, or ignore those that are.
+    """
+    if settings.negatives == "mined" and mined is None:
+        raise InputError("negatives is 'mined' and none are given; give some, or choose 'in_batch'")
+    if settings.negatives == "in_batch" and mined is not None:
+        raise InputError("negatives is 'in_batch' and mined ones are given; leave them out, or choose 'both'")
+    if settings.negatives == "in_batch" and settings.batch_size == 1:
+        raise InputError(
+            "a batch of 1 pair has no in-batch negatives, so nothing is learnt; choose batch_size 2 or more"
+        )
+    if mined is not None and not (mined.items != -1).any():
+        raise InputError("the mined negatives are none at all; mine again by another recipe, or leave them out")
+
+
+def usable_examples(
+    positives: Positives, anchors: npt.NDArray[np.bool_], items: npt.NDArray[np.bool_], split: str
+) -> Examples:
+    """List the pairs that can be trained on.
+
+    Args:
+        positives: of the split.
+        anchors: bool[A], False where an anchor has nothing to learn from: no text, or it is held out.
+        items: bool[I], False where an item has no text.
+        split: how messages call the pairs.
+
+    Raises:
+        DataError: there are none.
+    """
+    pairs = positives.examples()
+    keep = anchors[pairs.anchors] & items[pairs.positives]
+    if not keep.any():
+        raise DataError(
+            f"the split {split!r} has no pair to train on: none of its {len(pairs)} positives has text "
+            "on both sides; give pairs with a grade above 0 and texts that are not empty"
+        )
+    return Examples(pairs.anchors[keep], pairs.positives[keep])
+
+
+def _check(mined: MinedNegatives, n_anchors: int, n_items: int) -> None:
+    anchors, items = mined.anchors, mined.items
+    if anchors.ndim != 1 or items.ndim != 2 or len(anchors) != len(items):
+        raise DataError(
+            f"mined anchors are {list(anchors.shape)} and items {list(items.shape)}; expected [U] and [U, M]"
+        )
+    for name, rows, least, most in (("anchors", anchors, 0, n_anchors), ("items", items, -1, n_items)):
+        if rows.dtype.kind != "i":
+            raise DataError(f"mined {name} are {rows.dtype}; expected int64 row numbers")
+        if rows.size and not least <= rows.min() <= rows.max() < most:
+            raise DataError(
+                f"mined {name} hold rows from {rows.min()} to {rows.max()}; the collection has {most} {name}"
+            )

@@ -1,0 +1,62 @@
+"""``foils export``: rows for trainers, and a card, from a result folder."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def result(data, run, tmp_path):
+    out = tmp_path / "run"
+    said = run("mine", data.path, "--recipe", "naive-top-k", "--negatives", 2, "--out", out, *data.vectors)
+    assert said.code == 0, said.err
+    return out
+
+
+def test_triplets_of_texts(result, data, run, tmp_path):
+    out = tmp_path / "new" / "rows.jsonl"
+    said = run("export", result, "--data", data.path, "--format", "triplet", "--out", out)
+    assert said.code == 0, said.err
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert said.out == f"{len(rows)} rows written to {out}\n"
+    queries = {json.loads(line)["text"] for line in data.lines("queries.jsonl")}
+    assert len(rows) == 14  # six queries with seven positives, two negatives each
+    assert {row["anchor"] for row in rows} <= queries
+
+
+def test_ids_need_no_data_and_scores_and_a_card_lie_beside(result, run, tmp_path):
+    out = tmp_path / "new" / "rows.parquet"
+    said = run("export", result, "--format", "labeled-list", "--columns", "id", "--scores", "sampler", "--out", out,
+               "--card", "cc-by-4.0", "--json")  # fmt: skip
+    told = said.json()
+    assert told["rows"] == 7
+    assert told["written"] == [str(out), str(out.parent / "README.md")]
+    assert "cc-by-4.0" in (out.parent / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "triplet"), "give --data, or --columns id"),
+        (("--format", "tripplet", "--columns", "id"), "did you mean 'triplet'"),
+        (("--format", "triplet", "--columns", "id", "--scores", "dens"), "did you mean 'dense'"),
+        (("--format", "triplet", "--columns", "id", "--card", "?"), "no name of a licence"),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(result, run, tmp_path, arguments, message):
+    said = run("export", result, *arguments, "--out", tmp_path / "new" / "rows.jsonl")
+    assert message in said.error
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_suffix(result, run, tmp_path):
+    said = run("export", result, "--format", "triplet", "--columns", "id", "--out", tmp_path / "rows.xlsx")
+    assert "no known suffix" in said.error
+
+
+def test_other_data_is_refused(result, data, run, tmp_path):
+    data.change("corpus.jsonl", 0, text="changed")
+    said = run("export", result, "--data", data.path, "--format", "triplet", "--out", tmp_path / "rows.jsonl")
+    assert "mined from other data" in said.error
