@@ -67,6 +67,7 @@ def problems(path: Path, root: Path, *, write: bool = False) -> list[str]:
     ran: list[Ran] = list(run_blocks(page.path, page.tokens))
     if write:
         path.write_text(with_outputs(page.text, ran), encoding="utf-8")
+        return problems(path, root)
     return broken + [f"{place}:{done.block.line}: {done.problem}" for done in ran if done.problem]
 
 

@@ -36,6 +36,7 @@ SHELL = ("console", "bash")
 SHELL_SIGNS = frozenset("|&;<>$*?`#~")
 COMMAND_SECONDS = 300
 ANY_LINES = "…"
+PROGRESS = re.compile(r" +\d+ s  \d+ of \d+  |[^:]+: [\d,]+ of [\d,]+(, about .* left| in [\d.]+ s)$")
 WIDTH = "100"
 
 
@@ -148,7 +149,8 @@ def run_command(command: str) -> tuple[int, str]:
     if command.startswith("foils ") and not SHELL_SIGNS.intersection(command):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            return foils_main(shlex.split(command)[1:]), printed.getvalue()
+            code = foils_main(shlex.split(command.replace("\\\n", " "))[1:])
+        return code, as_on_a_terminal(printed.getvalue())
     done = subprocess.run(
         ["bash", "-c", command],
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
@@ -159,6 +161,12 @@ def run_command(command: str) -> tuple[int, str]:
         timeout=COMMAND_SECONDS,
     )
     return done.returncode, done.stdout
+
+
+def as_on_a_terminal(printed: str) -> str:
+    """Leave out lines of progress, which a terminal shows as a bar that vanishes; name the cache as a user's."""
+    kept = (line for line in printed.splitlines(keepends=True) if not PROGRESS.match(line))
+    return "".join(kept).replace(os.environ["FOILS_CACHE"], "~/.cache/foils")
 
 
 def same(shown: str, printed: str) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils.errors import DataError, did_you_mean
 
 Int64 = npt.NDArray[np.int64]
@@ -132,8 +133,7 @@ class Relation:
         anchors, items = anchors[order], items[order]
         first = np.ones(len(order), bool)
         first[1:] = (anchors[1:] != anchors[:-1]) | (items[1:] != items[:-1])
-        indptr = np.zeros(n_anchors + 1, np.int64)
-        np.cumsum(np.bincount(anchors[first], minlength=n_anchors), out=indptr[1:])
+        indptr = segments.bounds(np.bincount(anchors[first], minlength=n_anchors))
         return cls(indptr, items[first])
 
     @property
@@ -153,7 +153,7 @@ class Relation:
 
     def coordinates(self) -> tuple[Int64, Int64]:
         """List all pairs: int64[P] rows, int64[P] items."""
-        return np.repeat(np.arange(len(self.indptr) - 1), self.degrees), self.items
+        return segments.owners(self.degrees), self.items
 
     def contains(self, anchors: Int64, items: Int64) -> npt.NDArray[np.bool_]:
         """Tell which pairs are in the relation.
@@ -224,8 +224,7 @@ class Positives:
         first = np.ones(len(order), bool)
         first[1:] = (anchors[1:] != anchors[:-1]) | (items[1:] != items[:-1])
         order = order[first]
-        indptr = np.zeros(n_anchors + 1, np.int64)
-        np.cumsum(np.bincount(anchors[first], minlength=n_anchors), out=indptr[1:])
+        indptr = segments.bounds(np.bincount(anchors[first], minlength=n_anchors))
         return cls(
             n_items,
             indptr,
@@ -262,10 +261,9 @@ class Positives:
     def given(self) -> Positives:
         """Leave out what the exact duplicates added."""
         keep = self.provenance != EXACT_DUPLICATE
-        counts = np.concatenate([[0], np.cumsum(keep)])
         return Positives(
             self.n_items,
-            counts[self.indptr].astype(np.int64),
+            segments.bounds(keep)[self.indptr],
             self.items[keep],
             self.grades[keep],
             self.splits[keep],
@@ -276,7 +274,7 @@ class Positives:
     def examples(self) -> Examples:
         """List the given pairs, by anchor and item row."""
         given = self.given()
-        return Examples(np.repeat(np.arange(given.n_anchors), given.degrees), given.items)
+        return Examples(segments.owners(given.degrees), given.items)
 
     def units(self, per: Literal["anchor", "pair"] = "anchor") -> Units:
         """List what gets its own negatives: anchors that have a given positive, or every given pair."""
@@ -309,10 +307,7 @@ def gather_segments(indptr: Int64, rows: Int64) -> tuple[Int64, Int64]:
         int64[R + 1], the new ``indptr``; int64[P], the positions of the picked elements in the old data.
     """
     lengths = indptr[1:][rows] - indptr[:-1][rows]
-    picked = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(lengths, out=picked[1:])
-    offsets = np.repeat(indptr[:-1][rows] - picked[:-1], lengths)
-    return picked, offsets + np.arange(picked[-1])
+    return segments.bounds(lengths), np.repeat(indptr[:-1][rows], lengths) + segments.places(lengths)
 
 
 def _duplicates_of(items: Int64, groups: Int64) -> tuple[Int64, Int64]:
@@ -321,7 +316,7 @@ def _duplicates_of(items: Int64, groups: Int64) -> tuple[Int64, Int64]:
     codes = np.full(len(groups), -1)
     codes[grouped] = np.unique(groups[grouped], return_inverse=True)[1]  # the user's numbers may be anything
     members = grouped[np.argsort(codes[grouped], kind="stable")]
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes[grouped]))])
+    bounds = segments.bounds(np.bincount(codes[grouped]))
     with_group = np.flatnonzero(codes[items] >= 0)
     indptr, positions = gather_segments(bounds, codes[items[with_group]])
     pairs, twins = np.repeat(with_group, np.diff(indptr)), members[positions]

@@ -94,8 +94,7 @@ class Records:
     def rows(self, ids: Sequence[str] | pa.Array) -> Int64:
         """Find the rows of these ids: int64[R], −1 where an id is unknown."""
         wanted = pa.array(ids, pa.large_string()) if not isinstance(ids, pa.Array) else ids
-        found = pc.fill_null(pc.index_in(wanted, value_set=self.ids), -1)
-        return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+        return find(wanted, self.ids)
 
     def full_texts(self, start: int = 0, stop: int | None = None) -> list[str]:
         """Give title and text joined by a space, as encoders read them.
@@ -195,6 +194,17 @@ class Records:
             state.update(b"payloads")
             _update(state, self.payloads)
         return state.hexdigest()
+
+
+def find(wanted: pa.Array, among: pa.Array) -> Int64:
+    """Find where each of some strings first stands among others: int64[W], −1 where it does not.
+
+    Args:
+        wanted: strings, of the same Arrow type as ``among``; null is found where null is.
+        among: where to look; all of it is indexed, so that few large look-ups are best.
+    """
+    found = pc.fill_null(pc.index_in(wanted, value_set=among), -1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def strings(name: str, values: Sequence[str]) -> pa.LargeStringArray:

@@ -11,7 +11,7 @@ import foils
 from foils.auditing import Report
 from foils.auditing.page import render
 from foils.errors import FolderError, MissingExtraError
-from foils.reporting import svg as svg_module
+from foils.reporting.svg import svg
 
 
 class Reader(HTMLParser):
@@ -125,7 +125,7 @@ def test_the_summary_says_what_the_page_says(strict, report):
 def test_without_the_extra_there_is_json_alone(strict, tmp_path, monkeypatch):
     foils.audit(strict, out=tmp_path)
     assert (tmp_path / "report.html").exists()
-    monkeypatch.setattr("foils.auditing.run.find_spec", lambda name: None)
+    monkeypatch.setattr("foils._extras.find_spec", lambda name: None)
     finished = foils.audit(strict, out=tmp_path)
     assert (tmp_path / "report.json").exists()
     assert not (tmp_path / "report.html").exists()  # an old page must not stay beside new numbers
@@ -148,6 +148,6 @@ def test_two_audits_differ_in_their_time_alone(strict):
 
 
 def test_a_plot_takes_text_as_it_is():
-    drawn = svg_module("x", 1.0, lambda axes: axes.set_xlabel("$a_b$ <b> &"))
+    drawn = svg("x", 1.0, lambda axes: axes.set_xlabel("$a_b$ <b> &"))
     assert "$a_b$ &lt;b&gt; &amp;" in drawn
     assert "<b>" not in drawn

@@ -59,7 +59,7 @@ def test_what_is_refused(run, data, tmp_path, arguments, message):
 
 
 def test_without_the_extra_the_page_is_left_out(run, data, mined, tmp_path, monkeypatch):
-    monkeypatch.setattr("foils.auditing.run.find_spec", lambda name: None)
+    monkeypatch.setattr("foils._extras.find_spec", lambda name: None)
     said = run("audit", mined, "--out", tmp_path / "report")
     assert said.code == 0
     assert "pip install 'foils[report]'" in said.err

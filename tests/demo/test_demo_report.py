@@ -138,7 +138,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("package", ["bm25s", "jinja2", "matplotlib"])
 def test_a_missing_extra_is_named_before_any_work(package, tmp_path, monkeypatch):
     real = importlib.util.find_spec
-    monkeypatch.setattr(foils.demo.report, "find_spec", lambda name: None if name == package else real(name))
+    monkeypatch.setattr("foils._extras.find_spec", lambda name: None if name == package else real(name))
     with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*foils\[demo\]"):
         check_possible(tmp_path / "out")
     assert not (tmp_path / "out").exists()

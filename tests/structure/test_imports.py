@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 # "foils" is the package's own __init__, which gathers the public surface.
 LEVELS = (
     {"errors"},
-    {"_array", "_cache", "_durable", "_threads", "ranks"},
+    {"_array", "_cache", "_durable", "_extras", "_segments", "_threads", "ranks"},
     {"positives"},
     {"records", "triples"},
     {"candidates"},
@@ -122,6 +123,7 @@ def takes_torch(found: Import) -> bool:
     return not (stands_in(TORCH_HOMES) or (stands_in(TORCH_PLACES) and found.in_function))
 
 
+@functools.cache
 def all_imports() -> list[Import]:
     found: list[Import] = []
     for path in sorted(SOURCE.glob("foils/**/*.py")):

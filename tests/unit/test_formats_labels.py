@@ -104,3 +104,11 @@ def test_a_folder_without_texts(tmp_path):
     (tmp_path / "labels.tsv").write_text("id\n1\n", encoding="utf-8")
     with pytest.raises(DataError, match="no table of texts"):
         Collection.from_labels(tmp_path)
+
+
+def test_lists_in_the_cells_of_a_table_are_refused_with_a_way_out(tmp_path):
+    (tmp_path / "t.csv").write_text("text,labels\nx,a;b\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"column 'labels', and a cell of a \.csv holds no list; .*\.jsonl"):
+        Collection.from_labels(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("text,labels,label\nx,a;b,a\n", encoding="utf-8")
+    assert Collection.from_labels(tmp_path / "t.csv").items.ids.to_pylist() == ["a"]

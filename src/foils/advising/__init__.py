@@ -11,7 +11,8 @@ here" is one of their answers, and "this sample cannot tell" is another.
 """
 
 from foils.advising.advise import advise
-from foils.advising.result import Advice, Arm
+from foils.advising.result import Advice, Arm, Cost
 from foils.advising.settings import AdviceSettings
+from foils.advising.trainers import chosen_kind
 
-__all__ = ["Advice", "AdviceSettings", "Arm", "advise"]
+__all__ = ["Advice", "AdviceSettings", "Arm", "Cost", "advise", "chosen_kind"]

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foils.advising.arms import AdapterTrainer, StaticTrainer, Trainer, Trial, run_seed
-from foils.advising.result import Advice, Arm
-from foils.advising.sample import Sample, choose
-from foils.advising.settings import RECIPES, REFERENCE, UNIFORM, AdviceSettings
+from foils._cache import chosen_cache
+from foils.advising.arms import Trial, run_seed
+from foils.advising.result import Advice, Arm, Cost
+from foils.advising.sample import TRAIN, Sample, choose
+from foils.advising.settings import RECIPES, REFERENCE, UNIFORM, AdviceSettings, Kind
+from foils.advising.trainers import Trainer, chosen_kind, open_trainer
 from foils.advising.verdict import compare, recommend
 from foils.collection import Collection
+from foils.encoders import Encoder
 from foils.errors import InputError
 from foils.mining import Execution
-from foils.search import Vectors, open_matrix
-from foils.search.vectors import Matrix
+from foils.mining.prepare import VectorSource, vectors_by_name
+from foils.planning import plan
 
-Progress = Callable[[int, int], None]
-"""Called with (trainings done, trainings in all)."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, the trainings done, and the trainings in all."""
 
 
 def advise(
     collection: Collection,
     *,
-    query_vectors: Matrix | str | None = None,
-    item_vectors: Matrix | str | None = None,
+    kind: Kind | None = None,
+    model: str | Encoder | Any | None = None,
+    query_vectors: VectorSource | None = None,
+    item_vectors: VectorSource | None = None,
     split: str = "train",
     settings: AdviceSettings | None = None,
     seed: int = 0,
     execution: Execution | None = None,
+    cache: str | Path | bool = True,
     progress: Progress | None = None,
 ) -> Advice:
     """Try uniform, naive-top-k and positive-aware negatives on a sample, and say whether mining pays.
@@ -39,71 +48,120 @@ def advise(
     training on in-batch negatives only, by nDCG@10 on the held-out anchors over the sample's items.
 
     Args:
-        collection: anchors, items and positives; with texts where a static encoder is trained.
-        query_vectors: float[anchors, d] of a frozen encoder, or an .npy file: an adapter is trained behind it.
-        item_vectors: float[items, d].
+        collection: anchors, items and positives; with texts where there are no vectors.
+        kind: what is trained: ``static``, an encoder of its own, or ``adapter``, a matrix behind frozen vectors.
+            Default: an adapter where there is a model or vectors.
+        model: a frozen encoder (see ``foils.mine``); only the sample is encoded.
+        query_vectors: instead of a model, float[anchors, d] or an .npy file of them.
+        item_vectors: float[items, d] or an .npy file.
         split: whose anchors are used.
         settings: how much is tried out.
         seed: of the sample and of the trainings.
         execution: memory and threads.
-        progress: called after each training.
+        cache: folder where vectors of texts are kept; see ``foils.mine``.
+        progress: called before each training.
 
     Raises:
-        InputError: too few anchors, or vectors that do not belong to the collection or to the settings.
+        InputError: too few anchors, vectors that do not belong to the collection, or a kind that does not go with what
+            is given.
     """
-    settings = settings or AdviceSettings(kind="static" if query_vectors is None else "adapter")
-    execution = execution or Execution()
-    if (settings.kind == "adapter") != (query_vectors is not None) or (query_vectors is None) != (item_vectors is None):
-        raise InputError(
-            f"the kind {settings.kind!r} and the vectors do not go together: an adapter needs query and corpus "
-            "vectors, a static encoder reads texts and takes none"
-        )
+    settings, execution = settings or AdviceSettings(), execution or Execution()
+    given = vectors_by_name(query_vectors, item_vectors, None)
+    if model is not None and given:
+        raise InputError("give a model, or query_vectors and item_vectors, not both")
+    kind = chosen_kind(kind, frozen=model is not None or bool(given))
     sample = choose(collection, split, settings, seed)
-    trainer = _trainer(sample, collection, query_vectors, item_vectors)
-    total = settings.seeds * (1 + len(RECIPES))
-    trials: list[list[Trial]] = []
-    for number in range(settings.seeds):
-        trials.append([])
-        for trial in run_seed(trainer, sample, settings, seed + number, execution):
-            trials[-1].append(trial)
-            if progress is not None:
-                progress(sum(map(len, trials)), total)
-    return _advice(trials, sample, settings)
+    trainer = open_trainer(kind, sample, collection, model, given, chosen_cache(choice=cache))
+    trials = [_seed(trainer, sample, settings, (seed, number), execution, progress) for number in range(settings.seeds)]
+    if progress is not None:
+        progress("comparing", _trainings(settings), _trainings(settings))
+    whole = _Whole(collection, split, execution, chosen_cache(choice=cache) or False)
+    return _advice(trials, sample, trainer, kind, settings, whole)
 
 
-def _trainer(
-    sample: Sample, collection: Collection, queries: Matrix | str | None, corpus: Matrix | str | None
-) -> Trainer:
-    if queries is None or corpus is None:
-        return StaticTrainer.of(sample)
-    anchors = open_matrix(queries, what="query vectors", rows=len(collection.anchors), of="the queries")
-    items = open_matrix(corpus, what="corpus vectors", rows=len(collection.items), of="the corpus")
-    sides = Vectors(anchors[sample.anchors], "cosine", "query vectors"), Vectors(items[sample.items], "cosine")
-    for side in sides:
-        side.check()
-    return AdapterTrainer(sample, (sides[0].read(slice(None)), sides[1].read(slice(None))))
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """The data that the sample is from, and how it would be mined."""
+
+    collection: Collection
+    split: str
+    execution: Execution
+    cache: Path | bool
+
+    def cost(self, recipe: str, arms: Sequence[Arm], sample: Sample, trainer: Trainer, negatives: int) -> Cost:
+        """Say what mining all of it by a recipe and training on it takes."""
+        planned = plan(
+            self.collection, recipe, negatives=negatives, split=self.split, execution=self.execution, cache=self.cache,
+            **trainer.whole(),
+        )  # fmt: skip
+        pairs = [
+            len(one.positives((split,)).given().items)
+            for one, split in ((self.collection, self.split), (sample.collection, TRAIN))
+        ]
+        training = next(arm.training_seconds for arm in arms if arm.name == recipe)
+        return Cost(planned.seconds, training * pairs[0] / pairs[1])
 
 
-def _advice(trials: Sequence[Sequence[Trial]], sample: Sample, settings: AdviceSettings) -> Advice:
+def _seed(
+    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: tuple[int, int], execution: Execution,
+    progress: Progress | None,
+) -> list[Trial]:  # fmt: skip
+    """Run all arms of a seed: (the advice's, its number)."""
+    trials: list[Trial] = []
+    names = [REFERENCE, *RECIPES]
+
+    def tell() -> None:
+        done = seed[1] * len(names) + len(trials)
+        if progress is not None and len(trials) < len(names):
+            progress(
+                f"training {names[len(trials)]}, seed {seed[1] + 1} of {settings.seeds}", done, _trainings(settings)
+            )
+
+    tell()
+    for trial in run_seed(trainer, sample, settings, sum(seed), execution):
+        trials.append(trial)
+        tell()
+    return trials
+
+
+def _trainings(settings: AdviceSettings) -> int:
+    return settings.seeds * (1 + len(RECIPES))
+
+
+def _advice(
+    trials: Sequence[Sequence[Trial]], sample: Sample, trainer: Trainer, kind: Kind, settings: AdviceSettings,
+    whole: _Whole,
+) -> Advice:  # fmt: skip
     by_arm = [list(arm) for arm in zip(*trials, strict=True)]
-    values: dict[str, npt.NDArray[np.float64]] = {
-        arm[0].name: np.stack([trial.ndcg for trial in arm]) for arm in by_arm
-    }
+    values = {arm[0].name: np.stack([trial.ndcg for trial in arm]) for arm in by_arm}
     arms = tuple(_arm(arm, values) for arm in by_arm)
     verdict, recipe, sentences = recommend(arms, values, settings.smallest_effect)
+    cost = None if recipe is None else whole.cost(recipe, arms, sample, trainer, settings.negatives)
     return Advice(
         verdict=verdict,
         recipe=recipe,
-        sentences=sentences,
+        sentences=(*sentences, *_limits(sample, whole.collection)),
         arms=arms,
+        kind=kind,
         train_anchors=len(sample.anchors) - sample.held_out,
         held_out_anchors=sample.held_out,
         items=len(sample.items),
+        cost=cost,
         settings=settings,
     )
 
 
-def _arm(trials: Sequence[Trial], values: dict[str, npt.NDArray[np.float64]]) -> Arm:
+def _limits(sample: Sample, collection: Collection) -> tuple[str, ...]:
+    """Say what the sample is too small for."""
+    if len(sample.items) == len(collection.items):
+        return ()
+    return (
+        f"Ranked were {len(sample.items):,} of {len(collection.items):,} items: nDCG@10 is higher there than on all of "
+        "them, and the nearest negatives are less hard.",
+    )
+
+
+def _arm(trials: Sequence[Trial], values: Mapping[str, npt.NDArray[np.float64]]) -> Arm:
     name = trials[0].name
     own = values[name]
     return Arm(
@@ -112,5 +170,6 @@ def _arm(trials: Sequence[Trial], values: dict[str, npt.NDArray[np.float64]]) ->
         to_reference=None if name == REFERENCE else compare(own, values[REFERENCE]),
         to_uniform=None if name in (REFERENCE, UNIFORM) else compare(own, values[UNIFORM]),
         negatives_per_anchor=float(np.mean([trial.found for trial in trials])),
-        seconds=float(np.mean([trial.seconds for trial in trials])),
+        mining_seconds=float(np.mean([trial.mining_seconds for trial in trials])),
+        training_seconds=float(np.mean([trial.training_seconds for trial in trials])),
     )

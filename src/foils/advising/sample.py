@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from foils import _array
 from foils.advising.settings import AdviceSettings
 from foils.collection import Collection
 from foils.errors import DataError
-from foils.positives import Int64, Judgements
+from foils.positives import Int64
 
 TRAIN, HELD_OUT = "train", "held out"
 LEAST = 20
-"""Fewer anchors on either side say nothing."""
+"""Fewer held-out anchors say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ def choose(collection: Collection, split: str, settings: AdviceSettings, seed: i
 
     Args:
         collection: anchors, items and judgements.
-        split: whose anchors are used.
+        split: whose anchors and judgements are used.
         settings: how many.
         seed: of the choice.
 
@@ -55,24 +55,14 @@ def choose(collection: Collection, split: str, settings: AdviceSettings, seed: i
             f"{len(anchors)} anchors of the split {split!r} have a positive with text; an advice needs {3 * LEAST} "
             "to see any difference; label more pairs, or begin with in-batch negatives"
         )
-    inside = np.isin(judged.anchors, anchors)
-    known = np.unique(judged.items[inside])
+    known = np.unique(judged.items[np.isin(judged.anchors, anchors)])
     others = np.setdiff1d(np.flatnonzero(~collection.items.empty), known)
     more = _shuffled(others, seed, "items")[: max(settings.items - len(known), 0)]
     rows, items = np.sort(anchors), np.sort(np.concatenate([known, more]))
-    late = np.isin(judged.anchors[inside], anchors[:held_out])
-    kept = Judgements(
-        np.searchsorted(rows, judged.anchors[inside]),
-        np.searchsorted(items, judged.items[inside]),
-        judged.grades[inside],
-        late.astype(np.int16),
-        (TRAIN, HELD_OUT),
-    )
-    groups = None if collection.item_groups is None else collection.item_groups[items]
-    small = Collection(
-        collection.anchors.take(rows), collection.items.take(items), kept, collection.normaliser, groups
-    )
-    return Sample(small, rows, items, held_out)
+    small = replace(collection, judgements=judged).part(rows, items)
+    late = np.isin(small.judgements.anchors, np.searchsorted(rows, anchors[:held_out]))
+    split_anew = replace(small.judgements, splits=late.astype(np.int16), split_names=(TRAIN, HELD_OUT))
+    return Sample(replace(small, judgements=split_anew), rows, items, held_out)
 
 
 def _shuffled(rows: Int64, seed: int, what: str) -> Int64:

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
+from foils.training.settings import check_fields
+
 METRIC = "ndcg@10"
-UNIFORM, NAIVE, POSITIVE_AWARE = RECIPES = "uniform", "naive-top-k", "nv-retriever"
-"""From the cheapest to the most careful; where two are not shown to differ, the first is recommended."""
 REFERENCE = "in-batch only"
+UNIFORM, NAIVE, POSITIVE_AWARE = RECIPES = "uniform", "naive-top-k", "nv-retriever"
+PREFERRED = UNIFORM, POSITIVE_AWARE, NAIVE
+"""Which recipe is recommended where two are not shown to differ: the cheapest, then the one that checks its negatives.
+Unchecked ones have the metric on their side: an unlabelled positive that is pushed away counts as irrelevant in it."""
 
 Kind = Literal["static", "adapter"]
 
+RANGES: Mapping[str, tuple[float, float]] = {
+    "seeds": (2, 100),
+    "negatives": (1, 1000),
+    "anchors": (60, 10_000_000),
+    "items": (100, 100_000_000),
+    "smallest_effect": (1e-6, 1),
+}
+"""Smallest and largest value of each number."""
+
 
 class AdviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much is tried out."""
+    """How much is tried out.
 
-    kind: Kind = "static"
-    """What is trained: a static encoder, or an adapter behind the vectors that were given."""
-    seeds: Annotated[int, msgspec.Meta(ge=2, le=100)] = 3
+    Raises:
+        InputError: a value is of the wrong type or outside ``RANGES``.
+    """
+
+    seeds: int = 3
     """Trainings per arm."""
-    negatives: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
-    """Negatives per anchor."""
-    anchors: Annotated[int, msgspec.Meta(ge=60)] = 4000
+    negatives: int = 4
+    """Negatives per anchor, mined and trained with."""
+    anchors: int = 4000
     """At most so many anchors are used, a third of them to evaluate."""
-    items: Annotated[int, msgspec.Meta(ge=100)] = 20_000
+    items: int = 20_000
     """At most so many items are used, judged ones first."""
-    smallest_effect: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
+    smallest_effect: float = 0.01
     """The smallest difference of nDCG@10 that would be worth the work."""
+
+    def __post_init__(self) -> None:
+        """Check types and ranges."""
+        check_fields(self, RANGES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from foils.auditing.coverage import Coverage, coverage
 from foils.auditing.hardness import histogram, histogram_edges
@@ -13,6 +12,7 @@ from foils.auditing.intervals import Estimate, mean_difference, share, share_dif
 from foils.auditing.subject import Bool, Float64, Subject, sums_by
 from foils.errors import InputError
 from foils.positives import Int64
+from foils.records import find
 
 Hits = tuple[Bool, Bool]
 """bool[N], hidden positives; bool[N], negatives of anchors that the truth judges."""
@@ -97,16 +97,14 @@ def _histograms(now: Subject, before: Subject) -> Histograms | None:
 
 
 def _paired_units(now: Subject, before: Subject) -> tuple[Int64, Int64]:
-    at = pc.fill_null(pc.index_in(now.unit_ids, value_set=before.unit_ids), -1).to_numpy(zero_copy_only=False)
+    at = find(now.unit_ids, before.unit_ids)
     here = np.flatnonzero(at >= 0)
-    return here, at[here].astype(np.int64)
+    return here, at[here]
 
 
 def _item_map(before: Subject, now: Subject) -> Int64:
     """Rows of the other's items here, −1 where unknown."""
-    ids = before.item_ids.cast(pa.large_string())
-    at = pc.fill_null(pc.index_in(ids, value_set=now.item_ids.cast(pa.large_string())), -1)
-    return np.asarray(at.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return find(before.item_ids.cast(pa.large_string()), now.item_ids.cast(pa.large_string()))
 
 
 def _overlap(now: Subject, before: Subject, here: Int64, there: Int64, items: Int64) -> tuple[Estimate | None, int]:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from foils.collection import Records
 from foils.positives import Int64
+from foils.records import Records, find
 
 CHUNK = 65_536
 
@@ -36,7 +36,6 @@ def same_text(records: Records, rows: Int64, keys: pa.Array) -> Int64:
     found = np.empty(len(rows), np.int64)
     for start in range(0, len(rows), CHUNK):
         texts = folded(records, rows[start : start + CHUNK])
-        at = pc.fill_null(pc.index_in(texts, value_set=keys), -1).to_numpy(zero_copy_only=False)
         blank = pc.equal(texts, "").to_numpy(zero_copy_only=False)
-        found[start : start + CHUNK] = np.where(blank, -1, at)
+        found[start : start + CHUNK] = np.where(blank, -1, find(texts, keys))
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from foils import _segments as segments
 from foils.auditing.subject import Float32, Subject
 from foils.collection import Collection
 from foils.errors import InputError
@@ -45,7 +46,7 @@ def file_subject(collection: Collection, path: Path, split: str) -> Subject:
         asked=int(np.bincount(counts[counts > 0]).argmax()),
         unit_ids=collection.anchors.ids.take(pa.array(anchors)),
         anchors=anchors,
-        indptr=np.concatenate([[0], np.cumsum(counts)]),
+        indptr=segments.bounds(counts),
         items=given.negatives.items[first],
         scores=given.negatives.scores[first],
         ranks=given.negatives.ranks[first],

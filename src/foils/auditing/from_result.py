@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from foils import _segments as segments
 from foils.auditing.subject import Float32, Subject
 from foils.collection import Collection
 from foils.mining.stored import Result
 from foils.positives import Int64
+from foils.records import find
 
 NEGATIVES_AT_ONCE = 500_000
 """Negatives whose ids are looked up together; a look-up indexes all item ids, so that few large ones are best."""
@@ -65,7 +67,7 @@ def result_subject(result: Result, collection: Collection | None) -> Subject:
         split=result.identity.split,
         asked=result.identity.negatives,
         unit_ids=pa.concat_arrays([part["unit_id"] for part in parts]),
-        anchors=_joined([pc.index_in(anchors, value_set=names)], np.int64),
+        anchors=find(anchors, names),
         indptr=indptr,
         items=np.concatenate([part["items"] for part in parts]),
         scores=np.concatenate([part["scores"] for part in parts]),
@@ -104,8 +106,7 @@ def nearest_rejected(result: Result) -> Rejected | None:
 
 def _just_rejected(table: pa.Table, name: str, start: int) -> Rejected:
     lengths = _lengths(table["items"])
-    unit = np.repeat(np.arange(len(table)), lengths)
-    rank = (np.arange(len(unit)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + 1).astype(np.int32)
+    unit, rank = segments.owners(lengths), (segments.places(lengths) + 1).astype(np.int32)
     scores = _flat(table[name], np.float32)
     reasons = pc.list_flatten(table["reason"].combine_chunks())
     kept = np.asarray(pc.equal(reasons, "kept").to_numpy(zero_copy_only=False), bool)
@@ -150,7 +151,7 @@ def _part(table: pa.Table, items: pa.Array) -> dict[str, Any]:
 
 def _indptr(parts: list[dict[str, Any]], name: str) -> Int64:
     key = "negatives" if name == "negatives" else "positives_per_unit"
-    return np.concatenate([[0], np.cumsum(np.concatenate([part[key] for part in parts]))]).astype(np.int64)
+    return segments.bounds(np.concatenate([part[key] for part in parts]))
 
 
 def _positive_scores(result: Result, score: str, total: int) -> Float32:
@@ -162,8 +163,7 @@ def _positive_scores(result: Result, score: str, total: int) -> Float32:
 
 
 def _rows(lists: pa.ChunkedArray, ids: pa.Array) -> Int64:
-    names = pc.list_flatten(lists.combine_chunks()).cast(pa.large_string())
-    return _joined([pc.index_in(names, value_set=ids)], np.int64)
+    return find(pc.list_flatten(lists.combine_chunks()).cast(pa.large_string()), ids)
 
 
 def _lengths(lists: pa.ChunkedArray) -> Int64:
@@ -172,7 +172,3 @@ def _lengths(lists: pa.ChunkedArray) -> Int64:
 
 def _flat(lists: pa.ChunkedArray, dtype: Any) -> npt.NDArray[Any]:
     return np.asarray(pc.list_flatten(lists.combine_chunks()).to_numpy(zero_copy_only=False), dtype=dtype)
-
-
-def _joined(arrays: list[pa.Array], dtype: Any) -> npt.NDArray[Any]:
-    return np.concatenate([np.asarray(array.to_numpy(zero_copy_only=False), dtype=dtype) for array in arrays])

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from foils import _array
+from foils import _segments as segments
 from foils.auditing.folded import folded
 from foils.auditing.intervals import Estimate, share
 from foils.auditing.subject import Subject, sums_by
@@ -47,9 +48,8 @@ def near_duplicates(subject: Subject) -> tuple[NearDuplicates | None, Int64]:
     units = subject.units[at]
     first = subject.positive_indptr[units]
     lengths = np.minimum(np.diff(subject.positive_indptr)[units], POSITIVES)
-    rows = np.repeat(np.arange(len(at)), lengths)
-    places = first[rows] + np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    left, right = subject.items[at][rows], subject.positives[places]
+    rows = segments.owners(lengths)
+    left, right = subject.items[at][rows], subject.positives[first[rows] + segments.places(lengths)]
     items, codes = np.unique(np.concatenate([left, right]), return_inverse=True)
     shingles = [_shingles(text) for text in folded(collection.items, items).to_pylist()]
     alike = np.array(

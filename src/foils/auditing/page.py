@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ from foils.auditing import plots
 from foils.auditing.comparison import Change
 from foils.auditing.intervals import Estimate
 from foils.auditing.report import Report
-from foils.reporting.text import rate, shown, signed
+from foils.reporting.page import fill, markup
+from foils.reporting.text import rate, signed
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 STYLE = Path(__file__).with_name("report.css")
@@ -18,26 +18,10 @@ STYLE = Path(__file__).with_name("report.css")
 
 def render(report: Report) -> str:
     """Make the page."""
-    jinja2 = import_module("jinja2")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "rate": rate,
-        "signed": signed,
-        "shown": shown,
-        "whole": lambda number: f"{number:,}",
-        "percent": percent,
-        "number": number,
-        "points": points,
-    }
-    page: str = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        report=report,
-        style=import_module("markupsafe").Markup(STYLE.read_text(encoding="utf-8")),
-        plots=_plots(report),
-        tiles=_tiles(report),
-    )
-    return page
+    filters = {"whole": lambda number: f"{number:,}", "percent": percent, "number": number, "points": points}
+    style = markup(STYLE.read_text(encoding="utf-8"))
+    facts = {"report": report, "style": style, "plots": _plots(report), "tiles": _tiles(report)}
+    return fill(TEMPLATE, filters, facts)
 
 
 def percent(share: float) -> str:
@@ -98,7 +82,6 @@ def _tile(name: str, figure: str, detail: str) -> dict[str, str]:
 
 def _plots(report: Report) -> dict[str, Any]:
     """Draw what there are figures for; labels are escaped by matplotlib."""
-    markup = import_module("markupsafe").Markup
     drawn: dict[str, str] = {"coverage": plots.coverage_plot(report.coverage)}
     if report.hardness is not None:
         drawn["hardness"] = plots.hardness_plot(

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from foils import _extras as extras
 from foils.auditing import page
 from foils.auditing.comparison import Hits, compare
 from foils.auditing.coverage import coverage
@@ -33,7 +33,7 @@ from foils.auditing.subject import Subject
 from foils.auditing.text import summarise
 from foils.auditing.truth import truth_of
 from foils.collection import Collection
-from foils.errors import InputError, MissingExtraError
+from foils.errors import InputError
 from foils.mining import Mined
 from foils.mining.memory import PeakMemory
 from foils.reporting.files import check_folder, write_files
@@ -79,8 +79,7 @@ class Audit:
         Raises:
             MissingExtraError: the extra ``report`` is not installed.
         """
-        for package in missing_extra():
-            raise MissingExtraError(package, "report")
+        extras.require("report", EXTRA)
         return page.render(self.report)
 
     def write(self, out: str | Path) -> list[Path]:
@@ -95,7 +94,7 @@ class Audit:
 
 def missing_extra() -> list[str]:
     """Name the packages of the extra ``report`` that are not installed."""
-    return [package for package in EXTRA if find_spec(package) is None]
+    return extras.missing(EXTRA)
 
 
 def audit(

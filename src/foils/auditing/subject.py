@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from foils import _array
+from foils import _segments as segments
 from foils.collection import Collection
 from foils.formats.negatives import Unmatched
 from foils.positives import Int64
@@ -90,7 +91,7 @@ class Subject:
     @cached_property
     def units(self) -> Int64:
         """int64[N], the unit of each negative."""
-        return np.repeat(np.arange(self.n_units), self.counts)
+        return segments.owners(self.counts)
 
     @cached_property
     def clusters(self) -> Int64:
@@ -106,7 +107,7 @@ class Subject:
     def reference(self, which: Reference) -> Float64:
         """float64[U], the score of each unit's reference positive; NaN where it has none."""
         known = ~np.isnan(self.positive_scores)
-        inside = np.concatenate([[0], np.cumsum(known)])[self.positive_indptr]
+        inside = segments.bounds(known)[self.positive_indptr]
         return np.asarray(_array.segment_reduce(self.positive_scores[known], inside, which), dtype=np.float64)
 
     def gaps(self, which: Reference) -> Float64:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from foils.auditing.hidden import Truth
 from foils.auditing.subject import Subject
@@ -16,6 +15,7 @@ from foils.formats.files import Source
 from foils.formats.known import Known
 from foils.formats.qrels import read_qrels
 from foils.positives import Int64, Judgements, Relation
+from foils.records import find
 
 
 def truth_of(subject: Subject, given: Collection | str | Path) -> Truth:
@@ -53,7 +53,7 @@ def _relation(anchors: Int64, items: Int64, anchor_map: Int64, item_map: Int64, 
 
 def _moved(ids: pa.Array, onto: pa.Array, rows: Int64) -> Int64:
     """Give for each id the row that the other table has for it, −1 where none."""
-    at = pc.fill_null(pc.index_in(ids, value_set=onto.cast(pa.large_string())), -1).to_numpy(zero_copy_only=False)
+    at = find(ids, onto.cast(pa.large_string()))
     return np.where(at >= 0, rows[np.maximum(at, 0)], -1)
 
 

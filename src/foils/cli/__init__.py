@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 
 import foils
+from foils.cli.advise import advise
 from foils.cli.audit import audit_negatives
 from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, complain
 from foils.cli.demo import demo
@@ -23,6 +24,7 @@ from foils.errors import InputError
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
+    "advise": advise,
     "plan": plan,
     "mine": mine,
     "export": export,

@@ -128,7 +128,7 @@ def content_key(model: Any) -> str | None:
     """Hash what a model's vectors follow from; None if that cannot be read."""
     if not all(hasattr(model, name) for name in ("state_dict", "tokenizer", "prompts", "default_prompt_name")):
         return None
-    return f"{module_digest(model)} {getattr(model, 'truncate_dim', None)} {getattr(model, 'max_seq_length', None)}"
+    return module_digest(model)
 
 
 def _normalised(matrix: Matrix, model: Any) -> Matrix:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from foils import _segments as segments
 from foils.compat.find import Found
 from foils.compat.pairs import Pairs
 from foils.compat.request import Request
@@ -132,7 +133,7 @@ def _lists(values: npt.NDArray[np.float32 | np.int64], lengths: Int64) -> pa.Lis
 
 
 def _offsets(lengths: Int64) -> pa.Int32Array:
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    return pa.array(segments.bounds(lengths).astype(np.int32))
 
 
 FORMATS: Mapping[str, Callable[[Pairs, Found, Request, _Texts], dict[str, pa.Array]]] = {

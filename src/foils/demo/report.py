@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from foils import _durable as durable
+from foils import _extras as extras
 from foils.demo import plots
 from foils.demo.result import DemoResult
 from foils.demo.settings import ROUNDS, DemoSettings
-from foils.errors import FolderError, MissingExtraError
-from foils.reporting.text import rate, shown, signed
+from foils.reporting.files import check_folder, write_files
+from foils.reporting.page import fill, markup
 
-PAGE, DATA = "report.html", "report.json"
+REPORT = "foils demo"
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 EXTRA = ("bm25s", "jinja2", "matplotlib")
 """What the extra ``demo`` brings."""
@@ -30,16 +27,8 @@ def check_possible(out: Path) -> None:
         MissingExtraError: a package of the extra ``demo`` is not installed.
         FolderError: the folder cannot be written, or holds a report that is not ours.
     """
-    for package in EXTRA:
-        if find_spec(package) is None:
-            raise MissingExtraError(package, "demo")
-    with durable.explained(out):
-        durable.make_folder(out)
-        probe = durable.part_of(out / DATA)
-        probe.touch()
-        probe.unlink()
-    if (out / PAGE).exists() and not _ours(out / DATA):
-        raise FolderError(f"{out}: {PAGE} is there and was not made by foils demo; choose another folder with --out")
+    extras.require("demo", EXTRA)
+    check_folder(out, REPORT)
 
 
 def write_report(result: DemoResult, out: Path) -> None:
@@ -48,34 +37,24 @@ def write_report(result: DemoResult, out: Path) -> None:
     Raises:
         FolderError: the folder cannot be written.
     """
-    page = render_page(result)
-    with durable.explained(out):
-        durable.make_folder(out)
-        durable.write_json(out / DATA, result.data())
-        durable.write_file(out / PAGE, lambda partial: partial.write_text(page, encoding="utf-8"))
+    write_files(out, result.data(), render_page(result))
 
 
 def render_page(result: DemoResult) -> str:
     """Make the page; whatever comes from the data is escaped."""
-    jinja2 = import_module("jinja2")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"rate": rate, "signed": signed, "shown": shown}
-    page: str = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        result=result,
-        plots=_plots(result),
-        stages=_stages(result),
-        rounds=ROUNDS,
-        settings=_lines(_settings(result.settings)),
-        left_out=_lines(result.left_out),
-        versions=_lines(result.versions),
-    )
-    return page
+    facts = {
+        "result": result,
+        "plots": _plots(result),
+        "stages": _stages(result),
+        "rounds": ROUNDS,
+        "settings": _lines(_settings(result.settings)),
+        "left_out": _lines(result.left_out),
+        "versions": _lines(result.versions),
+    }
+    return fill(TEMPLATE, {}, facts)
 
 
 def _plots(result: DemoResult) -> list[dict[str, Any]]:
-    markup = import_module("markupsafe").Markup  # the plots hold names of recipes only, escaped by matplotlib
     drawn = (
         (
             plots.false_negative_plot,
@@ -110,11 +89,3 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         (name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
         for name, value in facts.items()
     ]
-
-
-def _ours(path: Path) -> bool:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and data.get("report") == "foils demo"

@@ -52,7 +52,9 @@ def module_digest(model: Any) -> str:
     """Hash a model of sentence-transformers that is in memory: structure, prompts, tokenizer and every weight."""
     state = hashlib.blake2b(b"module/1", digest_size=16)
     config = getattr(model, "config", None)
-    facts = [repr(model), _tokenizer(model.tokenizer), repr(model.prompts), repr(config)]
+    # What the representation does not show, and a vector follows from.
+    cuts = [repr(getattr(model, name, None)) for name in ("truncate_dim", "max_seq_length")]
+    facts = [repr(model), _tokenizer(model.tokenizer), repr(model.prompts), repr(config), *cuts]
     state.update("\0".join(facts).encode("utf-8", "surrogatepass"))
     for name, tensor in sorted(model.state_dict().items()):
         plain = tensor.detach().cpu().contiguous()

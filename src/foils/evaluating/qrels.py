@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foils import _segments as segments
 from foils.errors import DataError
 
 IntArray = NDArray[np.int64]
@@ -69,7 +70,7 @@ class Qrels:
 
     def rows(self) -> IntArray:
         """Give the query row of every judgement, int64[P]."""
-        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        return segments.owners(np.diff(self.indptr))
 
     def relevant_counts(self) -> IntArray:
         """Count the relevant items of each query, int64[Q]."""

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from foils import _segments as segments
 from foils.errors import DataError
 from foils.formats.csvs import read_csv
 from foils.formats.files import Source
@@ -131,7 +132,7 @@ def _scored(columns: Columns, name: str, negative: Pairs, positive: Pairs) -> tu
             f"{columns.place(row)}: {quoted(name)} has {lengths[row]} entries; expected {n_negative[row]}, one per "
             f"negative, or {n_positive[row] + n_negative[row]}, those of the positives first"
         )
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    place = segments.places(lengths)
     first = place < n_positive[rows]
     return (
         Pairs(negative.rows, negative.names, _float32(values)[~first]),
@@ -184,7 +185,7 @@ def _pairs(array: pa.Array) -> Pairs:
 
 def _flat(array: pa.Array) -> tuple[Int64, pa.Array]:
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
-    return np.repeat(np.arange(len(array)), lengths).astype(np.int64), pc.list_flatten(array)
+    return segments.owners(lengths), pc.list_flatten(array)
 
 
 def _strings(array: pa.Array) -> pa.Array:

@@ -75,10 +75,16 @@ def read_labels(path: Path, columns: Columns, labels: Path | None) -> Collection
 
 def _read(source: Source, columns: Columns) -> Rows:
     """Read a table; those of some kinds may have lists of labels."""
-    lists = source.suffixes[0] in WITH_LISTS
+    suffix = source.suffixes[0]
+    lists = suffix in WITH_LISTS
     rows = read_table(source, [*columns.fields(), *([LISTS] if lists else [])], others=True)
     absent = {} if lists else {LISTS.name: pa.nulls(len(rows), LISTS.arrow)}
     read = rows.columns | absent
+    if not lists and LISTS.name in rows.others and read[columns.label].null_count == len(rows):
+        raise DataError(
+            f"{source.name}: has the column 'labels', and a cell of a {suffix} holds no list; write rows such as "
+            '{"text": "…", "labels": ["a", "b"]} to a .jsonl file, or call the column \'label\' if each row has one label'
+        )
     if read[columns.text].null_count == len(rows) and not _has_features(source):
         raise DataError(
             f"{source.name}: there is no column {quoted(columns.text)}; name another with text=: "

@@ -24,6 +24,7 @@ from foils.formats.files import Source
 from foils.formats.given import Pairs, Told, read_told
 from foils.formats.messages import quoted
 from foils.positives import Int64
+from foils.records import find
 
 Float32 = npt.NDArray[np.float32]
 
@@ -160,7 +161,7 @@ def _by_text(names: pa.Array, records: Records, normalise: Callable[[str], str])
 
 def _fill(found: Int64, names: pa.Array, keys: pa.Array) -> None:
     """Write rows of equal keys where nothing is found yet; the empty text matches nothing."""
-    rows = pc.fill_null(pc.index_in(names, value_set=keys), -1).to_numpy(zero_copy_only=False)
+    rows = find(names, keys)
     blank = pc.equal(names, "").to_numpy(zero_copy_only=False)
     np.copyto(found, rows, where=(found < 0) & ~blank)
 

@@ -12,7 +12,7 @@ from foils.errors import DataError
 from foils.formats.files import Source
 from foils.formats.folder import listed
 from foils.formats.lines import numbered_lines
-from foils.formats.messages import shown
+from foils.formats.messages import quoted, shown
 from foils.formats.parquets import parquet_columns
 from foils.formats.parts import SPLITS, tables_in
 from foils.formats.tables import READERS
@@ -21,10 +21,9 @@ from foils.formats.tsvs import first_cells
 
 SHAPES = (
     "a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), interactions (train.tsv with user and item), triples "
-    "(train.tsv with head, relation and tail), labelled texts (train.jsonl with text and label or labels), a table with "
-    "anchor and positive, or a folder of such a table, pairs.csv, and further items, corpus.csv"
+    "(train.tsv with head, relation and tail), labelled texts (train.jsonl with text and label or labels), a table "
+    "with anchor and positive, or a folder of such a table, pairs.csv, and further items, corpus.csv"
 )
-
 PAIRS = "pairs"
 
 
@@ -32,13 +31,22 @@ def read_any(path: Path) -> Collection:
     """Read what is there; see ``Collection.from_path``."""
     reader = recognised(path)
     if reader is None:
-        found = listed(tables_in(path)) if path.is_dir() else "a file of another kind"
         raise DataError(
-            f"{shown(str(path))}: is no data set that can be told by its files (found {found}); expected {SHAPES}. "
-            "Where columns are called otherwise, use Collection.from_interactions, from_triples, from_labels or "
-            "from_pairs, and name them"
+            f"{shown(str(path))}: is no data set that can be told by its files (found {_found(path)}); expected "
+            f"{SHAPES}. "
+            "Where columns are called otherwise, rename them, or use Collection.from_pairs, from_interactions, "
+            "from_triples or from_labels, and name them"
         )
     return reader(path)
+
+
+def _found(path: Path) -> str:
+    if path.is_dir():
+        return listed(tables_in(path))
+    columns = sorted(_columns(Source(path)))
+    if len(columns) == 1 and ";" in columns[0]:
+        return f"the column {quoted(columns[0])}; separate by commas instead of semicolons"
+    return f"the columns {', '.join(map(quoted, columns))}" if columns else "a file of another kind"
 
 
 def recognised(path: Path) -> Callable[[Path], Collection] | None:

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from foils import _segments as segments
 from foils.collection import Collection
 from foils.errors import InputError, did_you_mean
 from foils.mining.rejudge import sample
 from foils.mining.stored import Result
 from foils.positives import Int64
-from foils.records import Records
+from foils.records import Records, find
 
 Float32 = npt.NDArray[np.float32]
 Shortfall = Literal["short", "drop"]
@@ -77,7 +78,7 @@ class Block:
 
     def with_positives(self, keep: npt.NDArray[np.bool_]) -> Block:
         """Keep these positives, and the units that still have one."""
-        unit = np.repeat(np.arange(len(self)), self.positive_counts)
+        unit = segments.owners(self.positive_counts)
         counts = np.bincount(unit[keep], minlength=len(self))
         return replace(
             self,
@@ -195,19 +196,16 @@ def _with_scores(block: Block, result: Result, number: int, name: str) -> Block:
     shard = result.shard(number)
     items, counts = _flat(shard["items"])
     scores, _ = _flat(shard[f"score.{name}"])
-    unit = np.repeat(np.arange(len(block)), counts)
+    unit = segments.owners(counts)
     n_items = len(result.names.items)
     keys = unit * n_items + items.to_numpy()
     order = np.argsort(keys)
-    rows = block.negatives.rows if block.negatives.records is not None else _rows_of(block.negatives.ids, result)
-    wanted = np.repeat(np.arange(len(block)), block.negative_counts) * n_items + rows
+    asked = block.negatives
+    rows = find(asked.ids, result.names.items) if asked.records is None else asked.rows
+    wanted = segments.owners(block.negative_counts) * n_items + rows
     at = order[np.searchsorted(keys[order], wanted)] if len(wanted) else np.zeros(0, np.int64)
     positives = _flat(shard[f"positive_score.{name}"])[0].to_numpy().astype(np.float32)
     return replace(block, positive_scores=positives, negative_scores=scores.to_numpy().astype(np.float32)[at])
-
-
-def _rows_of(ids: pa.Array, result: Result) -> Int64:
-    return np.asarray(pc.index_in(ids, value_set=result.names.items).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _flat(lists: pa.ChunkedArray) -> tuple[pa.Array, Int64]:

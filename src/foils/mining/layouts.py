@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from foils import _segments as segments
 from foils.errors import InputError, did_you_mean
 from foils.mining.blocks import Block, Documents
 from foils.positives import Int64
@@ -64,7 +65,7 @@ def _triplets(block: Block, m: int) -> pa.Table:
 
 def _n_tuples(block: Block, m: int) -> pa.Table:
     unit = _unit_of_positives(block)
-    starts, counts = _starts(block.negative_counts)[unit], block.negative_counts[unit]
+    starts, counts = segments.bounds(block.negative_counts)[unit], block.negative_counts[unit]
     negatives = block.negatives.values()
     columns = {"anchor": block.anchors.values().take(pa.array(unit)), "positive": block.positives.values()}
     for nth in range(m):
@@ -80,7 +81,7 @@ def _n_tuples(block: Block, m: int) -> pa.Table:
 
 
 def _labeled_pairs(block: Block, m: int) -> pa.Table:
-    unit = np.concatenate([_unit_of_positives(block), np.repeat(np.arange(len(block)), block.negative_counts)])
+    unit = np.concatenate([_unit_of_positives(block), segments.owners(block.negative_counts)])
     order = np.argsort(unit, kind="stable")  # of each unit the positives, then the negatives
     columns = {
         "anchor": block.anchors.values().take(pa.array(unit[order])),
@@ -100,7 +101,7 @@ def _labeled_lists(block: Block, m: int) -> pa.Table:
     row = np.concatenate([np.arange(len(unit)), pair])
     order = np.argsort(row, kind="stable")
     held = np.concatenate([np.arange(len(unit)), len(unit) + negative])[order]
-    lists = _Lists(np.concatenate([[0], np.cumsum(1 + block.negative_counts[unit])]), held)
+    lists = _Lists(segments.bounds(1 + block.negative_counts[unit]), held)
     columns = {"anchor": block.anchors.values().take(pa.array(unit)), "texts": lists.of(_both(block))}
     scores = _both_scores(block)
     if scores is None:
@@ -117,8 +118,8 @@ def _tevatron(block: Block, m: int) -> pa.Table:
         {
             "query_id": block.anchors.ids.cast(pa.large_string()),
             "query": block.anchors.values(),
-            "positive_passages": _list_of(_bounds(block.positive_counts), _passages(block.positives)),
-            "negative_passages": _list_of(_bounds(block.negative_counts), _passages(block.negatives)),
+            "positive_passages": _list_of(segments.bounds(block.positive_counts), _passages(block.positives)),
+            "negative_passages": _list_of(segments.bounds(block.negative_counts), _passages(block.negatives)),
         }
     )
 
@@ -126,12 +127,12 @@ def _tevatron(block: Block, m: int) -> pa.Table:
 def _flagembedding(block: Block, m: int) -> pa.Table:
     columns = {
         "query": block.anchors.values(),
-        "pos": _list_of(_bounds(block.positive_counts), block.positives.values()),
-        "neg": _list_of(_bounds(block.negative_counts), block.negatives.values()),
+        "pos": _list_of(segments.bounds(block.positive_counts), block.positives.values()),
+        "neg": _list_of(segments.bounds(block.negative_counts), block.negatives.values()),
     }
     if block.positive_scores is not None:
-        columns["pos_scores"] = _list_of(_bounds(block.positive_counts), pa.array(block.positive_scores))
-        columns["neg_scores"] = _list_of(_bounds(block.negative_counts), pa.array(block.negative_scores))
+        columns["pos_scores"] = _list_of(segments.bounds(block.positive_counts), pa.array(block.positive_scores))
+        columns["neg_scores"] = _list_of(segments.bounds(block.negative_counts), pa.array(block.negative_scores))
     return pa.table(columns)
 
 
@@ -148,13 +149,12 @@ LAYOUTS: dict[str, Callable[[Block, int], pa.Table]] = {
 def _expanded(block: Block) -> tuple[Int64, Int64]:
     """Pair each positive with each negative of its unit: int64[R] positions of both."""
     counts = block.negative_counts[_unit_of_positives(block)]
-    pair = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(len(pair)) - np.repeat(_starts(counts), counts)
-    return pair, _starts(block.negative_counts)[_unit_of_positives(block)][pair] + place
+    pair = segments.owners(counts)
+    return pair, segments.bounds(block.negative_counts)[_unit_of_positives(block)[pair]] + segments.places(counts)
 
 
 def _unit_of_positives(block: Block) -> Int64:
-    return np.repeat(np.arange(len(block)), block.positive_counts)
+    return segments.owners(block.positive_counts)
 
 
 def _both(block: Block) -> pa.LargeStringArray:
@@ -178,14 +178,6 @@ def _passages(documents: Documents) -> pa.StructArray:
     texts = records.texts_at(documents.rows) if records.texts is None else records.texts.take(at)
     ids = documents.ids.cast(pa.large_string())
     return pa.StructArray.from_arrays([ids, titles, texts], names=["docid", "title", "text"])
-
-
-def _starts(counts: Int64) -> Int64:
-    return np.cumsum(counts) - counts
-
-
-def _bounds(counts: Int64) -> Int64:
-    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def _list_of(offsets: Int64, values: pa.Array) -> pa.LargeListArray:

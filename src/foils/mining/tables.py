@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from foils import _segments as segments
 from foils.candidates import Candidates, Column, Kind, Negatives
 from foils.mining.settle import Settled
 from foils.positives import Int64, Units
@@ -155,8 +156,7 @@ def stored_candidates(table: pa.Table, depth: int, kinds: Mapping[str, Kind]) ->
     units = stored_units(table)
     indptr, items = _flat(table["items"])
     lengths = np.minimum(np.diff(indptr), depth)
-    rows = np.repeat(np.arange(len(units)), lengths)
-    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    rows, places = segments.owners(lengths), segments.places(lengths)
     flat = indptr[:-1][rows] + places
 
     def wide(values: npt.NDArray[Any], absent: Any, dtype: Any) -> npt.NDArray[Any]:
@@ -167,7 +167,7 @@ def stored_candidates(table: pa.Table, depth: int, kinds: Mapping[str, Kind]) ->
     sources = tuple(table["source"].combine_chunks().flatten().unique().to_pylist())
     codes = _codes(table["source"], sources)
     columns = {
-        "rank": Column(wide(np.arange(len(items)) - np.repeat(indptr[:-1], np.diff(indptr)) + 1, 0, np.int64)),
+        "rank": Column(wide(segments.places(np.diff(indptr)) + 1, 0, np.int64)),
         "source": Column(wide(codes, 0, np.int8)),
         "log_q": Column(wide(_flat(table["log_q"])[1], np.nan, np.float32)),
         "p_positive": Column(wide(_flat(table["p_positive"])[1], np.nan, np.float32)),
@@ -180,15 +180,14 @@ def stored_candidates(table: pa.Table, depth: int, kinds: Mapping[str, Kind]) ->
 
 def stored_verdict(table: pa.Table, depth: int) -> Verdict:
     """Read what the rules said of stored candidates."""
-    indptr, items = _flat(table["items"])
+    lengths = np.diff(_flat(table["items"])[0])
     cells = np.full((len(table), depth), -1, np.int8)
-    rows = np.repeat(np.arange(len(table)), np.diff(indptr))
-    cells[rows, np.arange(len(items)) - indptr[:-1][rows]] = _codes(table["reason"], REASONS)
+    cells[segments.owners(lengths), segments.places(lengths)] = _codes(table["reason"], REASONS)
     return Verdict(cells == 0, np.maximum(cells, 0))
 
 
 def _offsets(present: npt.NDArray[np.bool_]) -> Int64:
-    return np.concatenate([[0], np.cumsum(present.sum(axis=1))])
+    return segments.bounds(present.sum(axis=1))
 
 
 def _lists(offsets: Int64, values: pa.Array) -> pa.ListArray:

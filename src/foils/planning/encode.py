@@ -23,13 +23,17 @@ from foils.records import Records
 from foils.search.vectors import Matrix
 
 PROBE_SECONDS = 1.0
-GROUPS = 4
-"""Groups that are encoded at least: one may be the longest texts."""
-MOST_GROUPS = 64
+GROUPS, MOST_GROUPS = 3, 64
+"""Groups that are timed at least, and at most."""
 GROUP_SECONDS = 0.15
 """About as long a group should take."""
+LONGEST_SECONDS = 3.0
+"""A group that takes this long is not made larger, whatever that would gain."""
 MOST_TEXTS = 512
 """Texts of a group at most."""
+GROWTH = 4
+GAIN = 1.5
+"""Texts are encoded together as long as that makes each quicker by this factor."""
 GOLDEN = 0.6180339887498949
 Sides = tuple[Matrix, Matrix]
 
@@ -63,18 +67,27 @@ def _side(name: str, encoder: Encoder, records: Records, side: Side, cache: Path
 def _rate(encoder: Encoder, records: Records, side: Side, rows: Int64) -> tuple[int, int, float]:
     """Encode some texts: dimensions, texts encoded, seconds per text."""
     ordered = rows[np.argsort(_lengths(records, rows), kind="stable")]
-    middle = ordered[len(ordered) // 2 :][:1]
-    dim = encoder.encode(texts_at(records, middle), side).shape[1]  # loads the weights
-    single = _timed(encoder, records, side, middle)
-    size = int(np.clip(GROUP_SECONDS / max(single, 1e-9), 1, min(MOST_TEXTS, len(ordered))))
-    probed, spent, rates = 0, 0.0, []
+    dim = encoder.encode(texts_at(records, ordered[:1]), side).shape[1]  # loads the weights
+    size, probed, spent, rates = _group_size(encoder, records, side, ordered), 0, 0.0, []
     for group in _groups(len(ordered), size):
         seconds = _timed(encoder, records, side, ordered[group])
         rates.append(seconds / size)
         spent, probed = spent + seconds, probed + size
         if probed >= len(ordered) or (spent >= PROBE_SECONDS and len(rates) >= GROUPS):
             break
-    return dim, probed, float(np.mean(rates))
+    return dim, min(probed, len(ordered)), float(np.mean(rates))
+
+
+def _group_size(encoder: Encoder, records: Records, side: Side, ordered: Int64) -> int:
+    """Find how many texts, of middle length, to encode together."""
+    size, per_text = 1, float("inf")
+    while True:
+        start = (len(ordered) - size) // 2
+        seconds = _timed(encoder, records, side, ordered[start : start + size])
+        slow = seconds > LONGEST_SECONDS or (seconds > GROUP_SECONDS and seconds / size * GAIN > per_text)
+        if slow or size >= min(MOST_TEXTS, len(ordered)):
+            return size
+        size, per_text = min(GROWTH * size, MOST_TEXTS, len(ordered)), seconds / size
 
 
 def _groups(count: int, size: int) -> Iterator[slice]:

@@ -177,7 +177,7 @@ def _mining_stages(start: _Start, probed: Probe, judgings: Sequence[Judging]) ->
 def _calibration(start: _Start, probed: Probe, *, partial: bool) -> tuple[str, ...]:
     units = len(start.prepared.units)
     new = [one for one in start.encodings if one.missing]
-    texts = [f"{one.probed:,} of {one.missing:,} {SIDES[one.side]} texts encoded" for one in new]
+    texts = [f"{one.probed:,} of {one.missing:,} texts of the {SIDES[one.side]} encoded" for one in new]
     said = [*texts, f"{min(probed.units, units):,} of {units:,} units mined"]
     if partial:
         said.append(f"indexes built for parts of the {len(start.prepared.collection.items):,} items, and carried on")

@@ -33,11 +33,13 @@ def describe(plan: Plan) -> str:
 def duration(seconds: float) -> str:
     """Write a time in the unit that suits it.
 
-    >>> duration(0.031), duration(42), duration(750), duration(9000), duration(400_000)
-    ('0.03 s', '42 s', '12 min', '2.5 h', '4.6 days')
+    >>> duration(0.031), duration(4.2), duration(42), duration(750), duration(9000), duration(400_000)
+    ('0.03 s', '4.2 s', '42 s', '12 min', '2.5 h', '4.6 days')
     """
+    if seconds < 0.01:
+        return "< 0.01 s"
     if seconds < 10:
-        return f"{seconds:.1g} s" if seconds < 1 else f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
     for limit, unit, length in ((90, "s", 1), (90 * 60, "min", 60), (48 * 3600, "h", 3600)):
         if seconds < limit:
             return f"{seconds / length:.1f} {unit}" if unit == "h" else f"{seconds / length:.0f} {unit}"

@@ -64,8 +64,9 @@ class PairCache:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
+                for file in (path, path.with_name(f"{path.name}-journal")):
+                    durable.remove(file)
                 warnings.warn(f"{path}: the stored scores are damaged; all pairs are scored again", stacklevel=2)
-                durable.remove(path)
                 return cls._of(path, str(path))
 
     @classmethod
@@ -120,3 +121,5 @@ def _explained(path: Path | None) -> Iterator[None]:
             f"{path}: {error}; free some space, make the folder writable, or choose another cache; what was scored is "
             "kept"
         ) from error
+    except sqlite3.DatabaseError as error:
+        raise FolderError(f"{path}: is damaged: {error}; delete it, and its pairs are scored again") from error

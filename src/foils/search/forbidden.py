@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils.constraints import NONE, Mask, Resolved
 from foils.positives import Int64, Positives, Relation
 
@@ -92,7 +93,7 @@ class Forbidden:
             block[known.take(np.arange(part.start, part.stop)).coordinates()] = True
             degrees.append(block.sum(axis=1))
             items.append(np.nonzero(block)[1])
-        return Relation(np.concatenate([[0], np.cumsum(np.concatenate(degrees))]), np.concatenate(items))
+        return Relation(segments.bounds(np.concatenate(degrees)), np.concatenate(items))
 
     def parts(self, count: int) -> Iterator[slice]:
         """Cut ``count`` anchors into parts for which ``whole`` stays small; without constraints, into one."""

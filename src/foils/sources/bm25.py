@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 import numpy as np
 
+from foils import _segments as segments
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import DataError
 from foils.positives import Units
@@ -82,7 +83,7 @@ class OpenBM25:
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Search the items of each unit's anchor."""
         forbidden = self.inputs.forbidden
-        owners = np.repeat(np.arange(len(units)), np.diff(units.indptr))
+        owners = segments.owners(np.diff(units.indptr))
         items, scores, positives = self.index.search(
             self.counts[units.anchors],
             depth,

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils._array import Key
 from foils.positives import Int64, Relation, Units
 from foils.search import Forbidden
@@ -55,8 +56,8 @@ class Pool:
     def restrict(self, excluded: Relation) -> Relation:
         """Restate excluded items by their numbers in the pool; those outside fall away."""
         places = self.places[excluded.items]
-        kept = np.concatenate([[0], np.cumsum(places >= 0)])
-        return Relation(kept[excluded.indptr], places[places >= 0])
+        inside = places >= 0
+        return Relation(segments.bounds(inside)[excluded.indptr], places[inside])
 
 
 def uniform_distinct(key: Key, units: Int64, excluded: Relation, pool: Pool, k: int) -> tuple[Int64, Float32]:

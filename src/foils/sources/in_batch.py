@@ -26,6 +26,7 @@ import numpy.typing as npt
 from scipy.special import gammaln
 
 from foils import _array
+from foils import _segments as segments
 from foils._array import Key
 from foils.candidates import Candidates, Kind
 from foils.positives import PAIR_BITS, Int64, Positives, Units, gather_segments
@@ -110,7 +111,7 @@ class OpenInBatch:
         batch, shuffled = self._batches
         anchors = units.pair_anchors()
         places = _array.row_searchsorted(self.given.items, self.given.indptr, anchors, units.positives, "left")
-        owners = np.repeat(np.arange(len(units)), np.diff(units.indptr))
+        owners = segments.owners(np.diff(units.indptr))
         visits = np.unique((owners << PAIR_BITS) | batch[self.given.indptr[anchors] + places])
         size, total = self.batch_size, len(shuffled)
         edges = np.minimum(np.arange(-(-total // size) + 1) * size, total)

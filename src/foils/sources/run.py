@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils._durable import checksum
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import DataError, RecipeError
@@ -116,7 +117,7 @@ class OpenRun:
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """List what the file has for each unit's anchor."""
         indptr, pairs = gather_segments(self._indptr, units.anchors)
-        rows, items = np.repeat(np.arange(len(units)), np.diff(indptr)), self.items[pairs]
+        rows, items = segments.owners(np.diff(indptr)), self.items[pairs]
         allowed = self.offered[pairs] & self.inputs.mineable[items]
         allowed &= ~self.inputs.forbidden.pairs(units.anchors[rows], items)
         cells, pairs = Cells.of(rows[allowed], len(units), depth), pairs[allowed]

@@ -13,7 +13,7 @@ from foils.collection import Collection
 from foils.errors import RecipeError
 from foils.positives import Int64, Positives, Relation
 from foils.recipes import Recipe
-from foils.sources import Source
+from foils.sources import REGISTRY, Source
 from foils.sources.bernoulli import Bernoulli
 from foils.sources.popularity import Popularity
 from foils.sources.pseudo_typed import PseudoTyped
@@ -71,7 +71,7 @@ def _refuse_what_needs_scores(recipe: Recipe) -> None:
             "give the batch's own positives to foils.torch.InfoNCE, which uses them as negatives",
         )
     if type(recipe.source.fields) not in LAWS:
-        streamed = ", ".join(sorted(source.__name__.lower() for source in LAWS))
+        streamed = ", ".join(sorted(name for name, source in REGISTRY.items() if source in LAWS))
         raise refuse(f"the source {recipe.source.name} searches or reads a pool;", f"{mine}, or use: {streamed}")
     for family, parts in (("rule", recipe.rules), ("scorer", recipe.scorers)):
         if parts:

@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils.positives import Int64, Relation
 
 Float64 = npt.NDArray[np.float64]
@@ -135,7 +136,7 @@ class Questions:
         inside[inside] = urns.addresses[places[inside]] == wanted[inside]
         rows, places = rows[inside], places[inside]
         ends = urns.ends[places]
-        skipped = np.concatenate([[0], np.cumsum(urns.tickets[places])])
+        skipped = segments.bounds(urns.tickets[places])
         firsts = np.searchsorted(rows, np.arange(len(chosen) + 1))
         before = skipped[:-1] - skipped[firsts[rows]]  # tickets of the question's excluded items before this one
         starts = ends - np.diff(skipped) - urns.edges[chosen[rows]]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils.errors import DataError
 from foils.positives import Int64, Positives, gather_segments
 from foils.rules import REASONS
@@ -120,9 +121,8 @@ def _join(rows: Int64, wanted: Int64, columns: Int64) -> tuple[Int64, Int64]:
     order = np.argsort(columns, kind="stable")
     ranked = columns[order]
     low, high = (np.searchsorted(ranked, wanted, side) for side in ("left", "right"))
-    hits = np.repeat(np.arange(len(wanted)), high - low)
-    firsts = np.cumsum(high - low) - (high - low)
-    found_rows, found = rows[hits], order[low[hits] + np.arange(len(hits)) - firsts[hits]]
+    hits = segments.owners(high - low)
+    found_rows, found = rows[hits], order[low[hits] + segments.places(high - low)]
     by_row = np.argsort(found_rows, kind="stable")
     return found_rows[by_row], found[by_row]
 

@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import Dataset
 
 from foils import _array
+from foils import _segments as segments
 from foils._array import Key
 from foils.collection import Collection
 from foils.errors import InputError
@@ -112,7 +113,7 @@ def _pairs(mined: Mined, collection: Collection) -> tuple[Examples, Int64]:
     """List the pairs of the result, those whose positive has no text left out, and the unit of each."""
     table = mined.negatives
     lists = table["positive_ids"].cast(pa.large_list(pa.large_string())).combine_chunks()
-    units = np.repeat(np.arange(len(table)), pc.list_value_length(lists).to_numpy())
+    units = segments.owners(pc.list_value_length(lists).to_numpy())
     positives = collection.items.rows(lists.flatten())
     anchors = collection.anchors.rows(table["anchor_id"].combine_chunks().cast(pa.large_string()))[units]
     keep = ~collection.items.empty[positives]

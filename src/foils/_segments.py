@@ -1,0 +1,47 @@
+"""Runs of a flat array, one after the other, as in the rows of a CSR.
+
+lengths   2  0  3
+bounds    0  2  2  5      run s is values[bounds[s] : bounds[s + 1]]
+owners    0  0  2  2  2   the run of each element
+places    0  1  0  1  2   and where it stands in it
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Int64 = npt.NDArray[np.int64]
+Lengths = npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]
+
+
+def bounds(lengths: Lengths) -> Int64:
+    """Give int64[S + 1], where each run begins and the last one ends.
+
+    >>> bounds(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    ends = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=ends[1:])
+    return ends
+
+
+def owners(lengths: Lengths) -> Int64:
+    """Give int64[N], the run that each element is of.
+
+    >>> owners(np.array([2, 0, 3])).tolist()
+    [0, 0, 2, 2, 2]
+    """
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def places(lengths: Lengths) -> Int64:
+    """Give int64[N], where each element stands in its run, from 0.
+
+    >>> places(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    begins = bounds(lengths)
+    return np.arange(begins[-1]) - np.repeat(begins[:-1], lengths)

@@ -1,0 +1,104 @@
+"""What plans carry on from: blocks to larger blocks, parts to the whole, groups of texts to all, pairs to all pairs."""
+
+import time
+
+import numpy as np
+import pytest
+from plan_world import Counting, collection
+
+from foils.planning import encode, judge, probe
+from foils.planning.judge import plan_judging
+from foils.planning.stand_ins import Listener, stand_in
+
+
+def test_stand_ins_take_the_memory_of_one_row_each():
+    matrix = stand_in(1000, 64)
+    assert (matrix.shape, matrix.dtype) == ((1000, 64), np.float32)
+    assert matrix.base.nbytes < 5000
+    assert len(np.unique(matrix, axis=0)) == 1000
+    assert (np.linalg.norm(matrix, axis=1) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("measured", "size", "expected"),
+    [
+        ([(8, 1.0), (32, 1.0)], 256, 1.0),  # all of it is reading the items
+        ([(8, 1.0), (32, 4.0)], 256, 32.0),  # all of it is work on units
+        ([(8, 2.0), (32, 3.0)], 80, 5.0),
+        ([(8, 3.0), (32, 2.0)], 256, 2.0),  # noise
+        ([(8, 1.0), (32, 8.0)], 64, 16.0),  # never more than in proportion
+        ([(8, 1.0), (32, 2.0)], 32, 2.0),
+        ([(8, 1.0), (8, 2.0)], 16, 4.0),
+    ],
+)
+def test_blocks_are_carried_on_by_a_line(measured, size, expected):
+    assert probe._at(measured, size) == pytest.approx(expected)
+
+
+def test_groups_cover_the_lengths_whenever_time_is_up():
+    for count in (3, 5, 9, 20):
+        starts = sorted(group.start for _, group in zip(range(count), encode._groups(1000, 10), strict=False))
+        assert np.diff([0, *starts, 990]).max() < 2.7 * 990 / (count + 1)
+        assert starts[-1] + 10 <= 1000
+
+
+class Slow(Counting):
+    """Takes a millisecond per call, and another per 100 bytes of a text."""
+
+    def encode(self, texts, side):
+        time.sleep(0.001 + sum(map(len, texts)) * 1e-5)
+        return super().encode(texts, side)
+
+
+def test_the_rate_is_that_of_all_lengths():
+    data = collection()
+    planned, _ = encode.plan_encoding("model", Slow(), data, None)
+    for side, records in zip(planned, (data.anchors, data.items), strict=True):
+        expected = sum(map(len, records.full_texts())) * 1e-5
+        assert expected * 0.7 < side.seconds < 6 * expected + 0.3  # sleeping takes longer on a busy machine
+        assert 0 < side.probed <= side.texts
+
+
+class Judge:
+    """Knows the pairs of even items; takes time for each pair."""
+
+    def __init__(self):
+        self.scored = 0
+
+    def known(self, anchors, items):
+        return items % 2 == 0
+
+    def score(self, anchors, items):
+        self.scored += len(items)
+        time.sleep(1e-4 * len(items))
+        return np.zeros(len(items), np.float32)
+
+
+def test_a_judge_is_asked_about_unknown_pairs_for_a_moment():
+    anchors, items = np.zeros(1000, np.int64), np.arange(1000)
+    kept, free = Judge(), Judge()
+    found = plan_judging("ce", kept, free, (anchors, items), total=100_000)
+    assert (found.column, found.pairs, found.known) == ("ce", 100_000, 50_000)
+    assert kept.scored == 0
+    assert 0 < free.scored <= 500
+    assert 5 < found.seconds < 60
+
+
+def test_a_judge_that_knows_all_pairs_takes_no_time():
+    anchors, items = np.zeros(100, np.int64), 2 * np.arange(100)
+    judged = Judge()
+    found = plan_judging("ce", judged, judged, (anchors, items), total=1000)
+    assert (found.known, found.seconds, judged.scored) == (1000, 0.0, 0)
+
+
+def test_judged_pairs_are_spread():
+    assert sorted(judge._spread(10, 10)) == list(range(10))
+    assert np.ptp(judge._spread(1000, 10)) > 500
+
+
+def test_a_listener_answers_with_noise_and_remembers():
+    listener = Listener()
+    scores = listener.score(np.array([1, 1, 2]), np.array([5, -1, 6]))
+    assert np.isnan(scores[1])
+    assert 0 < scores[0] < 1
+    assert np.array_equal(listener.pairs(), [[1, 2], [5, 6]])
