@@ -37,103 +37,35 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from training_text_jobs import IN_BATCH, JOBS, MASKED, UNIFORM, Job, Task
 
 import foils
-from foils import _array
 from foils._cache import cache_folder
 from foils.collection import Collection
 from foils.encoders import encode_collection, open_encoder
 from foils.evaluating import Interval, bootstrap_mean, bootstrap_ratio, evaluate_vectors, paired_difference
 from foils.mining import mine
-from foils.positives import Judgements, Relation
-from foils.training import (
-    AdapterSettings,
-    CollectionBags,
-    MinedNegatives,
-    StaticSettings,
-    bag_collection,
-    fit_adapter,
-    fit_static,
-)
+from foils.training import AdapterSettings, MinedNegatives, StaticSettings, fit_adapter, fit_static
 from foils.training.batches import batches
 from foils.training.pool import Pool, usable_examples
+from foils.training.settings import NegativesMode
 
 SEEDS, NEGATIVES, EFFECT, ROUNDS = 5, 8, 0.01, 2000
-IN_BATCH, UNIFORM, NAIVE, AWARE = "in-batch only", "uniform", "naive-top-k", "nv-retriever"
-MASKED, UNMASKED = "in-batch, copies masked", "in-batch, copies not masked"
 BASE = "MiniLM as it is"
 KINDS = ("adapter", "static")
-SHOWN_SHARE = 0.1
+NAMES = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "recall@1": "Recall@1", "mrr": "MRR"}
+RATES = ("secret_in_mined", "secret_in_batches")
 COUNTED_BATCHES = 10
 """Of the first epoch of an adapter's training: what is among their cells is counted."""
 
 Floats = Any  # float32[N, d] or float64[Q]
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """Negatives to train with.
-
-    Attributes:
-        data: what is trained on; its anchors, and its first items, are those of the job.
-        recipe: what mines beside the batch; None = nothing does.
-        settings: of the recipe.
-    """
-
-    data: Collection
-    recipe: str | None = None
-    settings: tuple[str, ...] = ()
-
-    @cached_property
-    def bags(self) -> CollectionBags:
-        """The texts as tokens, made once."""
-        return bag_collection(self.data)
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A job with its data.
-
-    Attributes:
-        data: what is evaluated on.
-        arms: what is compared, by name.
-        secret: pairs that training is not told of and that are no true negatives; None = none are known.
-        item_rows: int64[I], for each item of the arms' data the item of ``data`` that it is a copy of.
-    """
-
-    data: Collection
-    arms: Mapping[str, Arm]
-    secret: Relation | None = None
-    item_rows: Any = field(default_factory=lambda: slice(None))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is measured on a data set.
-
-    Attributes:
-        data: name of the data set.
-        task: makes arms of it.
-        metrics: the first one counts.
-        against: arms that the others are compared with.
-        epochs: of adapter and static vectors, at most.
-        patience: of the adapter; 0 = all epochs are trained.
-    """
-
-    data: str
-    task: Callable[[Collection], Task]
-    metrics: tuple[str, ...]
-    epochs: Mapping[str, int]
-    against: tuple[str, ...] = (IN_BATCH, UNIFORM)
-    patience: int = AdapterSettings().patience
 
 
 def main() -> None:
@@ -183,93 +115,6 @@ def encoded(name: str, data: Collection, vectors: Path | None) -> tuple[Floats, 
     return encode_collection(open_encoder("minilm"), data, cache=cache_folder())
 
 
-# Tasks
-
-
-def retrieval(data: Collection) -> Task:
-    """Compare the recipes on the data as they are."""
-    return Task(data, recipes(data))
-
-
-def nfcorpus(data: Collection) -> Task:
-    """Take BEIR's grades; copies with three grades have "same topic" pairs too, which count as secret."""
-    judged = data.judgements
-    if judged.grades.max() < 3:
-        return Task(data, recipes(data, "max"))
-    weakest = judged.grades == 1
-    at = np.flatnonzero(~weakest)
-    kept = pairs_at(replace(judged, grades=judged.grades - 1), at)
-    data, in_train = replace(data, judgements=kept), judged.splits == judged.split_names.index("train")
-    return Task(data, recipes(data, "max"), secret_of(data, pairs_at(judged, np.flatnonzero(weakest & in_train))))
-
-
-def sparse_nfcorpus(data: Collection) -> Task:
-    """Show a tenth of the training pairs, and hide the others."""
-    judged = nfcorpus(data).data.judgements
-    noise = _array.counter_uniform(_array.Key(0, "benchmark.shown", 0), judged.anchors, judged.items)
-    hidden = (judged.splits == judged.split_names.index("train")) & (noise >= SHOWN_SHARE)
-    shown = replace(data, judgements=pairs_at(judged, np.flatnonzero(~hidden)))
-    return Task(shown, recipes(shown, "max"), secret_of(shown, pairs_at(judged, np.flatnonzero(hidden))))
-
-
-def recipes(data: Collection, reference: str | None = None) -> dict[str, Arm]:
-    """Give the four arms."""
-    settings = () if reference is None else (f"rules.relative_margin.reference={reference}",)
-    arms = {name: Arm(data, name) for name in (UNIFORM, NAIVE)}
-    return {IN_BATCH: Arm(data), **arms, AWARE: Arm(data, AWARE, settings)}
-
-
-def in_scope(data: Collection) -> Collection:
-    """Leave out the label of what is out of scope, its utterances, and texts without a label."""
-    labels = np.array([label != "oos" for label in data.items.ids.to_pylist()])
-    judged = data.judgements
-    return data.part(np.unique(judged.anchors[labels[judged.items]]), np.flatnonzero(labels))
-
-
-def clinc150(data: Collection) -> Task:
-    """Retrieve the label of an utterance."""
-    return retrieval(in_scope(data))
-
-
-def clinc150_masks(data: Collection) -> Task:
-    """Give every training pair its own copy of its label; a copy is a duplicate by its text, or unknown to be one."""
-    data = in_scope(data)
-    train = data.judgements.select(("train",))
-    rows = np.concatenate([np.arange(len(data.items)), train.items])
-    texts = data.items.full_texts(0, len(data.items))
-    shape = {
-        "pairs": np.stack([train.anchors, len(data.items) + np.arange(len(train))], axis=1),
-        "anchors": data.anchors.full_texts(0, len(data.anchors)),
-        "items": [texts[row] for row in rows],
-    }
-    masked = Collection.from_arrays(**shape)
-    unmasked = Collection.from_arrays(**shape, item_groups=np.full(len(rows), -1))
-    arms = {MASKED: Arm(masked), UNMASKED: Arm(unmasked)}
-    return Task(data, arms, masked.positives().relation, rows)
-
-
-def pairs_at(judged: Judgements, at: Any) -> Judgements:
-    """Keep the pairs at these positions."""
-    return Judgements(judged.anchors[at], judged.items[at], judged.grades[at], judged.splits[at], judged.split_names)
-
-
-def secret_of(data: Collection, hidden: Judgements) -> Relation:
-    """Make a relation of hidden pairs, less what is known to be positive anyway."""
-    unknown = ~data.positives().contains(hidden.anchors, hidden.items)
-    return Relation.from_pairs(hidden.anchors[unknown], hidden.items[unknown], len(data.anchors))
-
-
-JOBS = {
-    "nfcorpus": Job("nfcorpus", nfcorpus, ("ndcg@10",), {"adapter": 3, "static": 1}),
-    "nfcorpus-sparse": Job("nfcorpus", sparse_nfcorpus, ("ndcg@10",), {"adapter": 10, "static": 5}),
-    "cosqa": Job("cosqa", retrieval, ("ndcg@10", "mrr@10"), {"adapter": 50, "static": 5}),
-    "clinc150": Job("clinc150", clinc150, ("recall@1", "mrr"), {"adapter": 20, "static": 5}),
-    "clinc150-masks": Job(
-        "clinc150", clinc150_masks, ("recall@1", "mrr"), {"adapter": 5, "static": 5}, (MASKED,), patience=0
-    ),
-}
-
-
 # Mining and training
 
 
@@ -305,7 +150,8 @@ def trained(
     job: Job, task: Task, arm: str, kind: str, mined: MinedNegatives | None, frozen: tuple[Floats, Floats], seed: int
 ) -> tuple[dict[str, Floats], int]:
     """Train, and give what each test query got, and the epoch that was kept."""
-    data, mode = task.arms[arm].data, "in_batch" if mined is None else "both"
+    data = task.arms[arm].data
+    mode: NegativesMode = "in_batch" if mined is None else "both"
     if kind == "adapter":
         settings = AdapterSettings(epochs=job.epochs[kind], patience=job.patience, negatives=mode)
         items = frozen[1][task.item_rows]
@@ -409,7 +255,7 @@ def verdict(estimate: float, low: float, high: float) -> str:
         return "better"
     if high < 0 and estimate <= -EFFECT:
         return "worse"
-    return f"none above {EFFECT}" if -EFFECT < low and high < EFFECT else "inconclusive"
+    return f"none above {EFFECT}" if low > -EFFECT and high < EFFECT else "inconclusive"
 
 
 def markdown(report: dict[str, Any]) -> str:
@@ -419,8 +265,8 @@ def markdown(report: dict[str, Any]) -> str:
     against = [name for name in (IN_BATCH, UNIFORM, MASKED) if any(name == row["negatives"] for row in rows)]
     heads = ["model", "negatives"]
     for metric in metrics:
-        heads += [metric, *(f"{metric} minus {name}" for name in against)]
-    heads += [f"{metrics[0]} minus {BASE}", "epoch kept"]
+        heads += [NAMES[metric], *(f"{NAMES[metric]} minus {name}" for name in against)]
+    heads += [f"{NAMES[metrics[0]]} minus {BASE}", "epoch kept"]
     return f"{table(heads, [model_cells(row, metrics, against) for row in rows])}\n\n{negatives_table(report)}"
 
 
@@ -445,9 +291,6 @@ def negatives_table(report: dict[str, Any]) -> str:
         lines.append([row["negatives"], f"{row['columns']:.0f}", *shares, *rates])
     filled = [column for column in range(len(heads)) if any(line[column] for line in lines)]
     return table([heads[column] for column in filled], [[line[column] for column in filled] for line in lines])
-
-
-RATES = ("secret_in_mined", "secret_in_batches")
 
 
 def difference(part: dict[str, Any], against: str) -> str:

@@ -14,10 +14,12 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import part_fields
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/reference/parts.md", "docs/reference/recipes.md")
@@ -91,6 +93,16 @@ def parts_table() -> str:
     return table(("family", "part", "what it does", "fields"), rows)
 
 
+def overview_table() -> str:
+    """List the members of each family's REGISTRY: name and summary."""
+    rows = (
+        (family.removesuffix("s"), f"`{name}`", summary(part))
+        for family in FAMILIES
+        for name, part in sorted(importlib.import_module(f"foils.{family}").REGISTRY.items())
+    )
+    return table(("family", "part", "what it does"), rows)
+
+
 def recipes_table() -> str:
     """List the recipes: name, summary, paper."""
     rows = ((f"`{name}`", recipe.summary, cited(recipe.paper)) for name, recipe in loaded_recipes())
@@ -114,7 +126,8 @@ def fields(part: type) -> str:
     described = []
     for field in msgspec.structs.fields(part):
         has_value = field.default is not msgspec.NODEFAULT and field.default is not None
-        described.append(f"`{field.encode_name}={field.default}`" if has_value else f"`{field.encode_name}`")
+        value = f"={part_fields.yaml(msgspec.to_builtins(field.default))}" if has_value else ""
+        described.append(f"`{field.encode_name}{value}`")
     return " ".join(described)
 
 
@@ -137,7 +150,14 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"evidence": evidence_table, "parts": parts_table, "recipes": recipes_table}
+TABLES: dict[str, Callable[[], str]] = {
+    "evidence": evidence_table,
+    "overview": overview_table,
+    "parts": parts_table,
+    "recipes": recipes_table,
+    **{family: partial(part_fields.family, f"foils.{family}") for family in FAMILIES},
+    "losses": partial(part_fields.family, "foils.recipes.losses"),
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -1,9 +1,11 @@
 """Runs of a flat array, one after the other, as in the rows of a CSR.
 
-lengths   2  0  3
-bounds    0  2  2  5      run s is values[bounds[s] : bounds[s + 1]]
-owners    0  0  2  2  2   the run of each element
-places    0  1  0  1  2   and where it stands in it
+    lengths   2  0  3
+    bounds    0  2  2  5
+    owners    0  0  2  2  2
+    places    0  1  0  1  2
+
+Run s is ``values[bounds[s] : bounds[s + 1]]``; each element has a run that owns it, and a place there.
 """
 
 from __future__ import annotations

@@ -87,9 +87,11 @@ class Records:
     def take(self, rows: Int64) -> Records:
         """Keep the records of these rows, in their order: int64[R]."""
         at = pa.array(rows)
-        columns = (None if column is None else column.take(at) for column in (self.texts, self.titles, self.payloads))
+        texts, titles, payloads = (
+            None if column is None else column.take(at) for column in (self.texts, self.titles, self.payloads)
+        )
         fields = {name: column.take(at) for name, column in self.fields.items()}
-        return Records(self.ids.take(at), *columns, fields, self.payload_folder)
+        return Records(self.ids.take(at), texts, titles, payloads, fields, self.payload_folder)
 
     def rows(self, ids: Sequence[str] | pa.Array) -> Int64:
         """Find the rows of these ids: int64[R], −1 where an id is unknown."""

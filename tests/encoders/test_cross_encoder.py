@@ -262,3 +262,13 @@ def test_files_are_closed_when_they_are_no_longer_used(tmp_path):
     del cache
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_a_plan_counts_the_pairs_and_those_that_are_kept(reranked, tmp_path):
+    cache = tmp_path / "cache"
+    cold = foils.plan(DATA, reranked, negatives=3, **VECTORS, cache=cache).judgings[0]
+    assert (cold.column, cold.pairs, cold.known) == ("cross_encoder", 8 * 12 + 8, 0)
+    assert cold.seconds > 0
+    foils.mine(DATA, reranked, negatives=3, **VECTORS, cache=cache)
+    warm = foils.plan(DATA, reranked, negatives=3, **VECTORS, cache=cache).judgings[0]
+    assert (warm.pairs, warm.known, warm.seconds) == (8 * 12 + 8, 8 * 12 + 8, 0)

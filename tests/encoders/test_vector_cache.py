@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from tiny_models import save_sentence_transformer
 
 import foils
-from foils.encoders import CallableEncoder, StaticEncoder, VectorCache, cache, encode_records, open_encoder
+from foils.encoders import (
+    CallableEncoder,
+    StaticEncoder,
+    VectorCache,
+    cache,
+    encode_records,
+    open_encoder,
+    texts_to_encode,
+)
 from foils.encoders.chunks import TEXTS, VECTORS, text_digests, write_chunk
 from foils.errors import DataError, FolderError, InputError
 from foils.records import Records
@@ -384,3 +392,15 @@ def _static(folder):
     noise = np.random.default_rng(0).standard_normal((270, 4)).astype(np.float32)
     StaticEncoder(noise, tokenizer).save(folder / "static")
     return folder / "static"
+
+
+def test_texts_to_encode_are_those_that_would_be(tmp_path):
+    texts, encoder = ["a", "b", "a", "c"], Counting()
+    wanted = lambda given: texts_to_encode(encoder, records(given), "items", cache=tmp_path).tolist()  # noqa: E731
+    assert wanted(texts) == [0, 1, 3]
+    assert list(tmp_path.iterdir()) == []
+    encoded(encoder, ["a", "c"], tmp_path)
+    assert wanted(texts) == [1]
+    encoded(encoder, texts, tmp_path)
+    assert wanted(texts) == []
+    assert texts_to_encode(encoder, records(texts), "items").tolist() == [0, 1, 2, 3]

@@ -110,7 +110,8 @@ def start(recipe: Path, out: Path) -> subprocess.Popen:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet(), **heeding
     )
-    assert process.stdout.readline() == "ready\n"
+    if process.stdout.readline() != "ready\n":
+        pytest.fail(process.communicate()[1])
     return process
 
 

@@ -8,6 +8,7 @@ import foils
 from foils.errors import InputError
 from foils.planning import amounts
 from foils.planning.text import describe, duration, size
+from foils.sources import BM25, HNSW
 
 MEGABYTE = 1_000_000
 GIVEN = {"query_vectors": vectors(ANCHORS), "item_vectors": vectors(ITEMS, 1)}
@@ -146,8 +147,8 @@ def test_pair_units_are_counted(tmp_path):
 
 
 def test_an_index_is_probed_in_parts_where_there_are_many_items(monkeypatch):
-    monkeypatch.setattr("foils.planning.parts.INDEXED", 200)
-    monkeypatch.setattr("foils.planning.parts.PARTS", (80, 160))
+    monkeypatch.setattr("foils.planning.parts.WHOLE", {BM25: 200, HNSW: 200})
+    monkeypatch.setattr("foils.planning.parts.PARTS", {BM25: (80, 160), HNSW: (80, 160)})
     recipe = "bm25"
     plan = planned(recipe)
     assert plan.units == ANCHORS

@@ -1,4 +1,4 @@
-"""The script that writes the tables of README and reference: it fills, finds what is out of date, and refuses broken markers."""
+"""The script that writes the tables of README and reference: it fills, finds what is old, refuses broken markers."""
 
 import enum
 

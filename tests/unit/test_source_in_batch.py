@@ -68,10 +68,9 @@ def test_log_q_is_the_law_by_enumeration(size, per):
 
 @pytest.mark.parametrize("depth", [2, 20])
 def test_a_sample_follows_the_law_also_where_lists_are_cut(depth):
-    found = [
-        InBatch(batch_size=4).open(opened).retrieve(opened.positives.units(), depth)
-        for opened in map(inputs, range(1500))
-    ]
+    opened = inputs(0)
+    units = opened.positives.units()
+    found = [InBatch(batch_size=4).open(replace(opened, seed=seed)).retrieve(units, depth) for seed in range(1500)]
     for row in (0, 3):  # an anchor with one example, and one with three
         draws = np.stack([one.items[row] for one in found])
         log_q = np.stack([one.columns["log_q"].values[row] for one in found])

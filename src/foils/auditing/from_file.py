@@ -18,7 +18,7 @@ from foils.collection import Collection
 from foils.errors import InputError
 from foils.formats.negatives import GivenNegatives, read_negatives
 from foils.positives import Int64
-from foils.search import Vectors, open_matrix, pair_scores
+from foils.search import Vectors, open_sides, pair_scores
 from foils.search.vectors import Matrix
 
 PAIRS_AT_ONCE = 65_536
@@ -74,8 +74,7 @@ def rescored(subject: Subject, query_vectors: str | Path | Matrix, item_vectors:
     collection = subject.collection
     if collection is None:
         raise InputError("to compare vectors, the data that the negatives were mined from is needed; give it")
-    queries = open_matrix(query_vectors, what="query vectors", rows=len(collection.anchors), of="the queries")
-    items = open_matrix(item_vectors, what="corpus vectors", rows=len(collection.items), of="the corpus")
+    queries, items = open_sides(query_vectors, item_vectors, collection)
     if queries.shape[1] != items.shape[1]:
         raise InputError(
             f"query vectors have {queries.shape[1]} dimensions and corpus vectors {items.shape[1]}; encode both with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ STYLE = Path(__file__).with_name("report.css")
 
 def render(report: Report) -> str:
     """Make the page."""
-    filters = {"whole": lambda number: f"{number:,}", "percent": percent, "number": number, "points": points}
+    filters: dict[str, Callable[..., str]] = {
+        "whole": lambda number: f"{number:,}",
+        "percent": percent,
+        "number": number,
+        "points": points,
+    }
     style = markup(STYLE.read_text(encoding="utf-8"))
     facts = {"report": report, "style": style, "plots": _plots(report), "tiles": _tiles(report)}
     return fill(TEMPLATE, filters, facts)

@@ -12,7 +12,7 @@ from foils.encoders import Encoder, open_encoder
 from foils.encoders.adapted import Adapter, is_adapter, load_adapter
 from foils.errors import InputError
 from foils.mining.encoded import memo_of
-from foils.search import open_matrix
+from foils.search import open_sides
 from foils.search.vectors import Matrix
 
 VECTORS = "vectors"
@@ -39,8 +39,7 @@ class System:
         """Give float[queries, d] and float[items, d]."""
         if not isinstance(self.source, tuple):
             return encode(self.source, collection, self.cache)
-        queries = open_matrix(self.source[0], what="query vectors", rows=len(collection.anchors), of="the queries")
-        items = open_matrix(self.source[1], what="corpus vectors", rows=len(collection.items), of="the corpus")
+        queries, items = open_sides(*self.source, collection)
         if self.adapter is None:
             return queries, items
         return self.adapter.queries(queries), items if self.adapter.item is None else self.adapter.items(items)

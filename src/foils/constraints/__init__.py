@@ -2,15 +2,15 @@
 
 By metadata (``Collection.anchors.fields`` and ``.items.fields``), for anchor a and item i:
 
-``Same(f)``        f(i) = f(a): the same language, tenant, category
-``Different(f)``   f(i) ≠ f(a): another author, another patient
-``Before(f)``      f(i) < f(a) for certain: published before the question was asked (ISO dates, or numbers)
-``After(f)``       f(i) > f(a) for certain
+    Same(f)        f(i) = f(a): the same language, tenant, category
+    Different(f)   f(i) ≠ f(a): another author, another patient
+    Before(f)      f(i) < f(a) for certain: published before the question was asked (ISO dates, or numbers)
+    After(f)       f(i) > f(a) for certain
 
 By lists of (anchor id, item id):
 
-``Allow(pairs)``   an anchor that the list names gets items of its list and no others; one that it does not name is free
-``Deny(pairs)``    these pairs are never candidates
+    Allow(pairs)   an anchor that the list names gets items of its list and no others; one that it does not name is free
+    Deny(pairs)    these pairs are never candidates
 
 A pair must pass all of them. What cannot be compared is forbidden: where the anchor or the item has no value (null, NaN
 or an empty string), nobody can say that the constraint holds. Such anchors get no candidates, such items are nobody's,

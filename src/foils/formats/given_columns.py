@@ -159,7 +159,7 @@ def _per_pair(columns: Columns, name: str, pairs: Pairs) -> npt.NDArray[np.float
     if _is_numbers(array):
         rows, values = _flat(array)
         if np.array_equal(rows, pairs.rows):
-            return values.to_numpy(zero_copy_only=False).astype(np.float64)
+            return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
         counts = [np.bincount(r, minlength=len(array)) for r in (rows, pairs.rows)]
         row = int(np.argmax(counts[0] != counts[1]))
         raise DataError(

@@ -83,7 +83,7 @@ def _read(source: Source, columns: Columns) -> Rows:
     if not lists and LISTS.name in rows.others and read[columns.label].null_count == len(rows):
         raise DataError(
             f"{source.name}: has the column 'labels', and a cell of a {suffix} holds no list; write rows such as "
-            '{"text": "…", "labels": ["a", "b"]} to a .jsonl file, or call the column \'label\' if each row has one label'
+            '{"text": "…", "labels": ["a", "b"]} to a .jsonl file, or, if each row has one label, call the column label'
         )
     if read[columns.text].null_count == len(rows) and not _has_features(source):
         raise DataError(

@@ -34,7 +34,7 @@ HEADERS = (COLUMNS, ("h", "r", "t"), ("subject", "predicate", "object"), ("sourc
 FIELDS = [Field(name, "id") for name in COLUMNS]
 NEGATIVES = "_negatives"
 MISSING = "?"
-SEPARATOR = pa.scalar(" | ", pa.large_string())
+SEPARATOR = " | "
 SHAPE = "a folder of triples holds train.tsv, valid.tsv and test.tsv with head, relation and tail, each plain or .gz"
 
 
@@ -194,9 +194,10 @@ def _records(anchors: _Anchors, entities: Records, relations: Records) -> Record
     if called is None:
         return Records(pa.array(ids, pa.large_string()))
     verbs = _verbs(relations).take(relation)
-    known, missing = called.take(entity), pa.scalar(MISSING, pa.large_string())
-    asks_tail = pc.binary_join_element_wise(known, verbs, missing, SEPARATOR)
-    asks_head = pc.binary_join_element_wise(missing, verbs, known, SEPARATOR)
+    known = called.take(entity)
+    missing, between = (pa.scalar(text, pa.large_string()) for text in (MISSING, SEPARATOR))
+    asks_tail = pc.binary_join_element_wise(known, verbs, missing, between)
+    asks_head = pc.binary_join_element_wise(missing, verbs, known, between)
     return Records(pa.array(ids, pa.large_string()), pc.if_else(pa.array(tail), asks_tail, asks_head))
 
 

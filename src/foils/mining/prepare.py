@@ -22,7 +22,7 @@ from foils.mining.tables import Names
 from foils.positives import Int64, Units
 from foils.recipes import Recipe
 from foils.scorers import scorer_digests
-from foils.search import MODEL, Blocks, Forbidden, Inputs, matrix_digest, open_matrix
+from foils.search import MODEL, Blocks, Forbidden, Inputs, matrix_digest, open_sides
 from foils.search.vectors import Matrix
 from foils.sources import source_digests
 
@@ -142,7 +142,8 @@ def prepare(
         raise DataError(
             f"no anchor has a positive in the split {split!r}; choose a split that has (there are: {listed})"
         )
-    matrices = {name: _matrices(collection, name, pair) for name, pair in vectors.items()}
+    labels = {name: "" if name == MODEL else f" {name!r}" for name in vectors}
+    matrices = {name: open_sides(*pair, collection, label=labels[name]) for name, pair in vectors.items()}
     dim = max((pair[0].shape[1] for pair in matrices.values()), default=1)
     depth, deepest = recipe.source.fields.depths(negatives)
     block = execution.block
@@ -219,14 +220,6 @@ def _room(recipe: Recipe, negatives: int) -> int:
     sampler = recipe.sampler.fields
     skipped = getattr(sampler, "skip_ranks", 0) + getattr(sampler, "skip_survivors", 0)
     return max(0, min(deepest, getattr(sampler, "max_rank", None) or deepest) - skipped)
-
-
-def _matrices(collection: Collection, name: str, pair: tuple[VectorSource, VectorSource]) -> tuple[Matrix, Matrix]:
-    label = "" if name == MODEL else f" {name!r}"
-    return (
-        open_matrix(pair[0], what=f"query vectors{label}", rows=len(collection.anchors), of="the queries"),
-        open_matrix(pair[1], what=f"corpus vectors{label}", rows=len(collection.items), of="the corpus"),
-    )
 
 
 def _digests(recipe: Recipe, inputs: Inputs) -> dict[str, str]:

@@ -6,6 +6,7 @@ The power law is seconds(n) = c·n^α, with α from the two parts, between 0 and
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,27 +20,28 @@ from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.sources import BM25, HNSW, Mixture, Run
 
-INDEXED = 20_000
-"""Items up to which an index is built whole."""
-PARTS = 1500, 6000
+WHOLE: Mapping[type, int] = {BM25: 100_000, HNSW: 20_000}
+"""Items up to which an index is built whole, in some ten seconds."""
+PARTS: Mapping[type, tuple[int, int]] = {BM25: (10_000, 40_000), HNSW: (1500, 6000)}
 """Items of the two parts."""
 ANCHORS = 256
 STEEPEST = 1.3
 
 
-def is_partial(recipe: Recipe, collection: Collection) -> bool:
-    """Tell whether a recipe's index is probed in parts: it is large, and nothing else in it needs all items."""
+def parts_of(recipe: Recipe, collection: Collection) -> tuple[int, int] | None:
+    """Give the items of two parts, where a recipe's index would take long to build; else None."""
     source = recipe.source.fields
-    kinds = [one.fields for one in source.of] if isinstance(source, Mixture) else [source]
-    built = any(isinstance(kind, BM25 | HNSW) for kind in kinds)
-    named = any(isinstance(kind, Run) for kind in kinds)  # its file names items that a part lacks
-    return built and not named and len(collection.items) > INDEXED
+    kinds = {type(one.fields) for one in source.of} if isinstance(source, Mixture) else {type(source)}
+    slow = [kind for kind in (HNSW, BM25) if kind in kinds and len(collection.items) > WHOLE[kind]]
+    if not slow or Run in kinds:  # the file of a run names items that a part lacks
+        return None
+    return PARTS[slow[0]]
 
 
-def probe_parts(prepared: Prepared, execution: Execution, *, first_look: bool) -> Probe:
-    """Probe two parts of a run, and carry the times on to the whole."""
+def probe_parts(prepared: Prepared, execution: Execution, sizes: tuple[int, int], *, first_look: bool) -> Probe:
+    """Probe two parts of a run, and carry what they took on to the whole."""
     units, total = len(prepared.units), len(prepared.collection.items)
-    parts = [_part(prepared, execution, size) for size in PARTS]
+    parts = [_part(prepared, execution, size) for size in sizes]
     small, large = (probe(part, execution, units=units, first_look=first_look) for part in parts)
     few, many = (len(part.collection.items) for part in parts)
 
@@ -53,6 +55,7 @@ def probe_parts(prepared: Prepared, execution: Execution, *, first_look: bool) -
         opening_seconds=grown(small.opening_seconds, large.opening_seconds),
         opening_bytes=round(large.opening_bytes * total / many),
         unit_seconds=grown(small.unit_seconds, large.unit_seconds),
+        disk_bytes={name: grown(small.disk_bytes[name], size) for name, size in large.disk_bytes.items()},
     )
 
 

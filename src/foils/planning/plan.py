@@ -22,7 +22,7 @@ from foils.mining.prepare import warnings as warnings_of
 from foils.planning import amounts
 from foils.planning.encode import plan_encoding
 from foils.planning.judge import plan_judging, without_cache
-from foils.planning.parts import is_partial, probe_parts
+from foils.planning.parts import parts_of, probe_parts
 from foils.planning.probe import Probe, probe
 from foils.planning.result import Encoding, Judging, Plan, Stage
 from foils.recipes import Recipe
@@ -122,9 +122,9 @@ class _Start:
 def _plan(start: _Start) -> Plan:
     prepared, execution = start.prepared, start.execution
     units = len(prepared.units)
-    partial = not prepared.constraints.digests and is_partial(prepared.recipe, prepared.collection)
-    if partial:
-        probed = probe_parts(prepared, execution, first_look=start.unknown)
+    sizes = None if prepared.constraints.digests else parts_of(prepared.recipe, prepared.collection)
+    if sizes is not None:
+        probed = probe_parts(prepared, execution, sizes, first_look=start.unknown)
     else:
         probed = probe(prepared, execution, units=units, first_look=start.unknown)
     judgings = _judgings(probed, units)
@@ -139,7 +139,7 @@ def _plan(start: _Start) -> Plan:
         scratch=amounts.scratch(prepared, probed, start.encodings),
         units=units,
         probed_units=min(probed.units, units),
-        calibration=_calibration(start, probed, partial=partial),
+        calibration=_calibration(start, probed, partial=sizes is not None),
         warnings=_warnings(start, probed),
     )
 

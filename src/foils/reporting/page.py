@@ -9,6 +9,9 @@ from typing import Any
 
 from foils.reporting.text import rate, shown, signed
 
+STYLE = Path(__file__).with_name("page.css")
+"""The colours that ``svg`` names, light, dark and printed; paper, ink and type."""
+
 
 def fill(template: Path, filters: Mapping[str, Callable[..., str]], facts: Mapping[str, Any]) -> str:
     """Fill in a template.
@@ -16,14 +19,15 @@ def fill(template: Path, filters: Mapping[str, Callable[..., str]], facts: Mappi
     Args:
         template: a file of Jinja2; a name that it does not get is an error.
         filters: how it writes values, beside ``rate``, ``signed`` and ``shown``.
-        facts: what it tells; only what ``markup`` made is taken as HTML.
+        facts: what it tells, beside ``common_style``; only what ``markup`` made is taken as HTML.
     """
     jinja2 = import_module("jinja2")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"rate": rate, "signed": signed, "shown": shown, **filters}
-    page: str = environment.from_string(template.read_text(encoding="utf-8")).render(**facts)
+    style = markup(STYLE.read_text(encoding="utf-8"))
+    page: str = environment.from_string(template.read_text(encoding="utf-8")).render(common_style=style, **facts)
     return page
 
 

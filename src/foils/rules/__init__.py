@@ -2,15 +2,15 @@
 
 With s a candidate's score and s⁺ the score of the unit's reference positive, a rule rejects a candidate when
 
-``max_score``        s ≥ t
-``absolute_margin``  s ≥ s⁺ − δ
-``relative_margin``  s ≥ s⁺ − m·|s⁺|          (sign-safe: with s⁺ < 0 the bound still lies below s⁺)
-``mean_std``         s ≥ mean + λ·std         (of the unit's own candidates)
-``min_score``        s < t                    (too easy; the other end of a band)
+    max_score        s ≥ t
+    absolute_margin  s ≥ s⁺ − δ
+    relative_margin  s ≥ s⁺ − m·|s⁺|          (sign-safe: with s⁺ < 0 the bound still lies below s⁺)
+    mean_std         s ≥ mean + λ·std         (of the unit's own candidates)
+    min_score        s < t                    (too easy; the other end of a band)
 
 Each is pure, works on any score column, and is written once for NumPy and PyTorch. A rule declares the kind of column
 it needs and a recipe that gives less is refused. Verdicts combine by OR; the first reason is kept. Candidates of the
-``provided`` source are trusted and exempt.
+    provided source are trusted and exempt.
 """
 
 from __future__ import annotations

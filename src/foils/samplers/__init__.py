@@ -4,10 +4,10 @@ All are one kernel, Gumbel top-k (Kool et al., 2019): give candidate j the log-w
 perturb by Gumbel noise keyed by the item, and take the m largest. That is m successive draws without replacement from
 softmax(φ).
 
-``top_k``    no noise, φ = s
-``uniform``  φ = 0 inside a window of ranks
-``softmax``  φ = s / τ
-``simans``   φ = −a·(s − s⁺ − b)²   or   −a·|s − s⁺ − b|
+    top_k    no noise, φ = s
+    uniform  φ = 0 inside a window of ranks
+    softmax  φ = s / τ
+    simans   φ = −a·(s − s⁺ − b)²   or   −a·|s − s⁺ − b|
 
 With κ the (m + 1)-th largest perturbed weight, ``log_q`` = log(1 − exp(−exp(φ_j − κ))) is the inclusion probability
 conditional on κ; top_k has no law, and NaN.

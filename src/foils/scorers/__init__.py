@@ -4,10 +4,10 @@ A scorer is a frozen struct of fields. Opened with the data of a run, it scores 
 column is named after it, and NaN means *not scored* (rules reject such a candidate as ``unscored`` unless they say
 ``unscored: keep``).
 
-``vectors``          the similarity of an encoder's vectors, any encoder's
-``cross_encoder``    what a model says that reads anchor and item together
-``near_duplicate``   how much of the item's characters the anchor or one of its positives holds too (Jaccard)
-``lexical_overlap``  the share of the anchor's words that the item holds
+    vectors          the similarity of an encoder's vectors, any encoder's
+    cross_encoder    what a model says that reads anchor and item together
+    near_duplicate   how much of the item's characters the anchor or one of its positives holds too (Jaccard)
+    lexical_overlap  the share of the anchor's words that the item holds
 
 The first two tell relevance: more is better, and margins against the positive make sense. The last two tell likeness of
 the texts, which is no order to draw negatives in: rules and samplers look at them only where they name them.

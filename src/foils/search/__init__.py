@@ -9,7 +9,7 @@ from foils.search.exact import Blocks, ExactIndex, pair_scores
 from foils.search.forbidden import Forbidden
 from foils.search.inputs import MODEL, Inputs, VectorPair
 from foils.search.lexical import LexicalIndex
-from foils.search.vectors import Similarity, Vectors, matrix_digest, open_matrix
+from foils.search.vectors import Similarity, Vectors, matrix_digest, open_matrix, open_sides
 
 __all__ = [
     "MODEL",
@@ -23,5 +23,6 @@ __all__ = [
     "Vectors",
     "matrix_digest",
     "open_matrix",
+    "open_sides",
     "pair_scores",
 ]

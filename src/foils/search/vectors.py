@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils.collection import Collection
 from foils.errors import DataError
 from foils.positives import Int64
 
@@ -61,6 +62,26 @@ def open_matrix(source: str | Path | Matrix, *, what: str, rows: int, of: str) -
             f"{name}: {matrix.shape[0]} rows for {rows} entries of {of}; row i must be the vector of its i-th line"
         )
     return matrix
+
+
+def open_sides(
+    queries: str | Path | Matrix, corpus: str | Path | Matrix, collection: Collection, *, label: str = ""
+) -> tuple[Matrix, Matrix]:
+    """Open the vectors of the anchors and of the items of a collection.
+
+    Args:
+        queries: path of an .npy file, or float[A, d].
+        corpus: the same of the items, float[I, d].
+        collection: what they are of.
+        label: follows in messages; where there are several pairs, the name of this one.
+
+    Raises:
+        DataError: one of them cannot be read, or does not fit the collection; see ``open_matrix``.
+    """
+    return (
+        open_matrix(queries, what=f"query vectors{label}", rows=len(collection.anchors), of="the queries"),
+        open_matrix(corpus, what=f"corpus vectors{label}", rows=len(collection.items), of="the corpus"),
+    )
 
 
 @dataclass(frozen=True, eq=False)

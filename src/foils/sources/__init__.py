@@ -3,17 +3,17 @@
 A source is a frozen struct of fields (so that a recipe can hold it). Opened with the data of a run, it answers
 ``retrieve(units, depth)``: candidates per unit, best first, what is forbidden excluded before the cut.
 
-``dense``       the nearest items by an encoder's vectors, searched exactly
-``hnsw``        the same, searched in a graph of neighbours: approximate, its recall measured
-``bm25``        the items that share the rarest words
-``run``         what somebody else's ranking or file of negatives lists
-``provided``    the pairs judged non-relevant: trusted, exempt from rules
-``uniform``     items drawn uniformly, without replacement:        P(j) = 1 / (n − deg)
-``popularity``  items drawn by popularity, without replacement:    P(j) ∝ f_j^α, f_j = anchors that j is a positive of
-``bernoulli``   corrupted triples: entities drawn uniformly; a stream corrupts the head with P = tph_r / (tph_r + hpt_r)
-``pseudo_typed`` corrupted triples: entities drawn from heads(r) or tails(r)
-``in_batch``    the positives of the other examples of a batch:    P(j) = P(an example of j shares the unit's batch)
-``mixture``     several of these, by quotas or by reciprocal ranks: RRF(j) = Σ_s 1 / (c + rank_s(j))
+    dense       the nearest items by an encoder's vectors, searched exactly
+    hnsw        the same, searched in a graph of neighbours: approximate, its recall measured
+    bm25        the items that share the rarest words
+    run         what somebody else's ranking or file of negatives lists
+    provided    the pairs judged non-relevant: trusted, exempt from rules
+    uniform     items drawn uniformly, without replacement:        P(j) = 1 / (n − deg)
+    popularity  items drawn by popularity, without replacement:    P(j) ∝ f_j^α, f_j = anchors that j is a positive of
+    bernoulli   corrupted triples: entities drawn uniformly; a stream corrupts the head with P = tph_r / (tph_r + hpt_r)
+    pseudo_typed corrupted triples: entities drawn from heads(r) or tails(r)
+    in_batch    the positives of the other examples of a batch:    P(j) = P(an example of j shares the unit's batch)
+    mixture     several of these, by quotas or by reciprocal ranks: RRF(j) = Σ_s 1 / (c + rank_s(j))
 
 The depth of a search can double for units that come out short, up to ``max_depth``; random sources draw once.
 """

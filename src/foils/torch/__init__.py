@@ -4,10 +4,10 @@
     out = loss(anchor_vectors, positive_vectors, anchors=batch.anchors, items=batch.items)
     out.loss.backward()
 
-``InfoNCE``       softmax over the batch's items and given negatives; known positives and what rules reject are masked
-``MinedDataset``  the pairs of a mined result, each with negatives that rotate through its pool by epoch
-``Collator``      makes batches of them: global rows, and texts or vectors
-``hardest``       the highest-scored of drawn negatives (dynamic negative sampling)
+    InfoNCE       softmax over the batch's items and given negatives; known positives and what rules reject are masked
+    MinedDataset  the pairs of a mined result, each with negatives that rotate through its pool by epoch
+    Collator      makes batches of them: global rows, and texts or vectors
+    hardest       the highest-scored of drawn negatives (dynamic negative sampling)
 
 Everything is told apart by global rows: −1 = absent, −2 = a new item that has no row. Import it as ``foils.torch``; it
 needs the extra ``torch`` and nothing else in foils does.
