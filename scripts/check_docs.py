@@ -10,6 +10,7 @@ Usage: python scripts/check_docs.py [--write] [FILE...]
 from __future__ import annotations
 
 import argparse
+import os
 import pydoc
 import re
 import sys
@@ -48,12 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     paths = [*(ROOT / name for name in TOP_PAGES), *sorted(ROOT.glob("docs/**/*.md"))]
     found = 0
     for path in [file.resolve() for file in options.files] or paths:
-        started = time.monotonic()
+        started, cpu = time.monotonic(), sum(os.times()[:4])
         wrong = problems(path, ROOT, write=options.write)
         if wrong:
             print("\n".join(wrong))
         if time.monotonic() - started > SLOW_SECONDS:
-            print(f"{path.relative_to(ROOT)}: {time.monotonic() - started:.1f} s", flush=True)
+            took = f"{time.monotonic() - started:.1f} s, {sum(os.times()[:4]) - cpu:.1f} s of CPU"
+            print(f"{path.relative_to(ROOT)}: {took}", flush=True)
         found += len(wrong)
     print(f"{found} problems" if found else "Links and code blocks are right.")
     return 1 if found else 0

@@ -215,12 +215,21 @@ def test_the_bootstrap_over_cells_is_that_over_anchors(pairs):
     ours = intervals.share(hits, sizes)
     usual = bootstrap_ratio(hits[None], sizes[None], rounds=2000)
     assert ours.estimate == pytest.approx(usual.estimate)
-    if hits.any():
+    alone = 0.025 ** (1 / len(pairs))
+    if not hits.any():
+        assert ours.high == pytest.approx(1 - alone)
+    elif (hits == sizes).all():
+        assert ours.low == pytest.approx(alone)
+    else:
         spread = max(usual.high - usual.low, 1e-9)
         assert abs(ours.low - usual.low) < 0.2 * spread + 1e-9
         assert abs(ours.high - usual.high) < 0.2 * spread + 1e-9
-    else:
-        assert ours.high == pytest.approx(1 - 0.025 ** (1 / len(pairs)))
+
+
+def test_where_everything_is_hit_the_interval_is_not_a_point():
+    found = intervals.share(np.array([1.0, 1.0]), np.array([1.0, 1.0]))
+    assert (found.estimate, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.025**0.5)
 
 
 def test_the_interval_of_a_mean_covers_it():

@@ -3,7 +3,7 @@
 A rate is bootstrapped over anchors. Anchors with the same (hits, negatives) are alike, so that a resample is one draw
 of a multinomial over the distinct cells: the law of the usual bootstrap at a cost that does not grow with the anchors.
 Where nothing was hit, every resample says zero; the upper end is then that of the anchors taken as one look each,
-1 − 0.025^(1/A) (Clopper and Pearson, 1934).
+1 − 0.025^(1/A) (Clopper and Pearson, 1934); where everything was, the lower end is 0.025^(1/A).
 
 A mean of scores has no repeated cells. Its interval is that of the linearised ratio R = Σy / Σn: the residuals
 y − R·n are summed by anchor, and their spread over A anchors gives the standard error.
@@ -58,8 +58,11 @@ def share(hits: Float64, sizes: Float64) -> Estimate | None:
     estimate = float(hits[keep].sum() / sizes[keep].sum())
     drawn = _resampled(cells, counts)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    alone = 0.025 ** (1 / counts.sum())
     if estimate == 0:
-        high = 1 - 0.025 ** (1 / counts.sum())
+        high = 1 - alone
+    if estimate == 1:
+        low = alone
     return Estimate(estimate, float(low), float(high))
 
 
