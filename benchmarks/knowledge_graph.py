@@ -72,7 +72,12 @@ GRID = {
     "DistMult": tuple(Settings(rate, 0.0) for rate in (3e-3, 1e-2, 3e-2)),
     "RotatE": tuple(Settings(rate, margin) for rate in (1e-2, 3e-2) for margin in (3.0, 6.0, 9.0)),
 }
-SETTINGS = {(name, model): grid[0] for name in DATA for model, grid in GRID.items()}
+SETTINGS = {
+    ("umls", "DistMult"): Settings(1e-2, 0.0),
+    ("umls", "RotatE"): Settings(3e-2, 9.0),
+    ("kinships", "DistMult"): Settings(3e-3, 0.0),
+    ("kinships", "RotatE"): Settings(3e-2, 9.0),
+}
 
 
 def main() -> None:

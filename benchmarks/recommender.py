@@ -70,7 +70,7 @@ class Settings:
 
 
 GRID = tuple(Settings(rate, decay, 12) for rate in (5e-3, 1e-2) for decay in (1e-2, 3e-2, 1e-1))
-SETTINGS = {"citeulike_a": Settings(5e-3, 3e-2, 12), "gowalla": Settings(1e-2, 1e-2, 12)}
+SETTINGS = {"citeulike_a": Settings(5e-3, 3e-2, 12), "gowalla": Settings(5e-3, 1e-1, 12)}
 
 
 def main() -> None:
@@ -188,7 +188,7 @@ class Drawn:
         if drawn.shape[1] > 1:
             with torch.no_grad():
                 vectors = nn.functional.embedding(drawn.clamp(min=0), self.tables[1].weight)
-                drawn, _ = foils.torch.hardest(torch.einsum("bd,bmd->bm", users, vectors), drawn)
+                drawn = foils.torch.hardest(torch.einsum("bd,bmd->bm", users, vectors), drawn).items
         positives = self.tables[1](torch.from_numpy(batch.positives))
         negatives = self.tables[1](drawn[:, 0].clamp(min=0))
         losses = nn.functional.softplus((users * (negatives - positives)).sum(dim=1))

@@ -20,8 +20,9 @@ Fixed before the run:
 
 Jobs:
 
-    nfcorpus         grades as in BEIR (the weakest, "same topic", is left out), all training pairs
-    nfcorpus-sparse  a tenth of the training pairs, by hash; the others are hidden, so they can be counted
+    nfcorpus         grades as in BEIR (the weakest, "same topic", is left out and counted); half of the training
+                     queries, by hash, with all their pairs: what is known to be positive is never a negative
+    nfcorpus-sparse  a tenth of the training pairs of all queries, by hash; the others are hidden, and counted
     cosqa            the 279 training queries with a positive
     clinc150         utterances and the names of their intents, without out-of-scope utterances
     clinc150-masks   the same, every training pair with its own copy of the label, as a plain list of pairs has it;

@@ -16,7 +16,7 @@ from foils.training import AdapterSettings, CollectionBags, bag_collection
 
 IN_BATCH, UNIFORM, NAIVE, AWARE = "in-batch only", "uniform", "naive-top-k", "nv-retriever"
 MASKED, UNMASKED = "in-batch, copies masked", "in-batch, copies not masked"
-SHOWN_SHARE = 0.1
+SHOWN_SHARE, QUERY_SHARE = 0.1, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,24 +83,36 @@ def retrieval(data: Collection) -> Task:
 
 
 def nfcorpus(data: Collection) -> Task:
-    """Take BEIR's grades; copies with three grades have "same topic" pairs too, which count as secret."""
-    judged = data.judgements
-    if judged.grades.max() < 3:
-        return Task(data, recipes(data, "max"))
-    weakest = judged.grades == 1
-    at = np.flatnonzero(~weakest)
-    kept = pairs_at(replace(judged, grades=judged.grades - 1), at)
-    data, in_train = replace(data, judgements=kept), judged.splits == judged.split_names.index("train")
-    return Task(data, recipes(data, "max"), secret_of(data, pairs_at(judged, np.flatnonzero(weakest & in_train))))
+    """Train on half of the queries with all that is known of them; "same topic" pairs count as secret."""
+    data, same_topic = with_grades_of_beir(data)
+    judged, zeros = data.judgements, np.zeros(1, np.int64)
+    noise = _array.counter_uniform(_array.Key(0, "benchmark.queries", 0), judged.anchors, zeros)
+    data = replace(data, judgements=pairs_at(judged, np.flatnonzero(~in_train(judged) | (noise < QUERY_SHARE))))
+    secret = secret_of(data, pairs_at(same_topic, np.flatnonzero(in_train(same_topic)))) if len(same_topic) else None
+    return Task(data, recipes(data, "max"), secret)
 
 
 def sparse_nfcorpus(data: Collection) -> Task:
     """Show a tenth of the training pairs, and hide the others."""
-    judged = nfcorpus(data).data.judgements
+    judged = with_grades_of_beir(data)[0].judgements
     noise = _array.counter_uniform(_array.Key(0, "benchmark.shown", 0), judged.anchors, judged.items)
-    hidden = (judged.splits == judged.split_names.index("train")) & (noise >= SHOWN_SHARE)
+    hidden = in_train(judged) & (noise >= SHOWN_SHARE)
     shown = replace(data, judgements=pairs_at(judged, np.flatnonzero(~hidden)))
     return Task(shown, recipes(shown, "max"), secret_of(shown, pairs_at(judged, np.flatnonzero(hidden))))
+
+
+def with_grades_of_beir(data: Collection) -> tuple[Collection, Judgements]:
+    """Take the weakest of three grades, "same topic", out; give what is out. BEIR's copy has two grades: it stays."""
+    judged = data.judgements
+    weakest = (judged.grades == 1) & (judged.grades.max() == 3)
+    lower = replace(judged, grades=judged.grades - 1) if weakest.any() else judged
+    kept = replace(data, judgements=pairs_at(lower, np.flatnonzero(~weakest)))
+    return kept, pairs_at(judged, np.flatnonzero(weakest))
+
+
+def in_train(judged: Judgements) -> Any:
+    """bool[P], True for pairs of the training split."""
+    return judged.splits == judged.split_names.index("train")
 
 
 def recipes(data: Collection, reference: str | None = None) -> dict[str, Arm]:

@@ -8,7 +8,7 @@ from foils.advising.settings import NAIVE, POSITIVE_AWARE, REFERENCE, UNIFORM
 from foils.advising.verdict import compare, recommend
 
 ORDER = REFERENCE, UNIFORM, NAIVE, POSITIVE_AWARE
-SEEDS, QUERIES = 3, 400
+SEEDS, QUERIES = 3, 60
 
 
 def values(gains, *, noise=0.01):
@@ -88,5 +88,5 @@ def test_intervals_are_wide_enough_for_all_pairs_of_arms():
         difference[rng.integers(SEEDS, size=SEEDS)][:, rng.integers(QUERIES, size=QUERIES)].mean() for _ in range(4000)
     ]
     low, high = np.quantile(drawn, [0.05 / 12, 1 - 0.05 / 12])  # six pairs, two sides
-    assert whole.low == pytest.approx(low, abs=2e-4)
-    assert whole.high == pytest.approx(high, abs=2e-4)
+    assert whole.low == pytest.approx(low, abs=5e-4)
+    assert whole.high == pytest.approx(high, abs=5e-4)

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from cli_world import ITEMS
 
 from foils.cli import main
 
@@ -62,8 +63,8 @@ def test_json_holds_numbers(run, data, models):
     command = ("eval", data.path, "--model", models[0], "--json", "--metric", "ndcg@10")
     alone = run(*command).json()
     assert alone | {"metrics": None} == {
-        "split": "test", "queries": 5, "items": 30, "model": str(models[0]), "against": None, "level": 0.95,
-        "metrics": None,
+        "split": "test", "queries": 5, "items": 30, "excluded": [], "model": str(models[0]), "against": None,
+        "level": 0.95, "metrics": None,
     }  # fmt: skip
     value = alone["metrics"]["ndcg@10"]["model"]
     assert 0 <= value["low"] <= value["estimate"] <= value["high"] <= 1
@@ -72,6 +73,18 @@ def test_json_holds_numbers(run, data, models):
     assert both["difference"]["estimate"] == pytest.approx(value["estimate"] - both["against"])
     assert both["difference"]["low"] <= both["difference"]["estimate"] <= both["difference"]["high"]
     assert 0 < both["difference"]["p_value"] <= 1
+
+
+def test_what_is_excluded_is_not_ranked(run, data, models):
+    data.write_qrels("seen", [("q8", f"d{item}", 1) for item in range(ITEMS)])  # the answer, d9, too
+    command = ("eval", data.path, "--model", models[0], "--metric", "mrr@10")
+    said = run(*command, "--exclude", "seen")
+    assert said.out.startswith("5 queries of test, 30 items, without the positives of seen\n")
+    plain, without = (run(*command, "--json", *more).json() for more in ((), ("--exclude", "seen")))
+    assert without["excluded"] == ["seen"]
+    # query 8 ranks its answer alone
+    assert without["metrics"]["mrr@10"]["model"]["estimate"] > plain["metrics"]["mrr@10"]["model"]["estimate"]
+    assert "no split 'sene'" in run(*command, "--exclude", "sene").error
 
 
 def test_metrics_are_those_asked_for_once(run, data, models):

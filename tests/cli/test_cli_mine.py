@@ -277,6 +277,11 @@ def test_a_corpus_smaller_than_what_is_asked_for_is_a_shortfall(mine):
     assert stats["missing_negatives"] == 6 * 50 - stats["negatives"]
 
 
+def test_the_loss_is_spoken_of_where_it_was_given(mine, tmp_path):
+    assert "is for training" not in mine("nv-retriever", "--fresh").err
+    assert "(info_nce) is for training" in mine("nv-retriever", "--fresh", "--set", "loss.info_nce.temperature=0.1").err
+
+
 def test_what_was_left_out_is_said(mine):
     said = mine()
     assert "6 anchors without a positive in this split got none" in said.out

@@ -31,6 +31,7 @@ def test_without_mined_negatives(train, out):
     assert "5 steps with in-batch negatives; loss at the end " in said.out
     assert f"written to {out} (model2vec format)" in said.out
     assert "\x1b" not in said.out + said.err
+    assert "5 steps: the model has hardly moved; give --epochs or a smaller --batch-size" in said.err
     vectors = model2vec.StaticModel.from_pretrained(out).encode(["red cat"])
     np.testing.assert_allclose(vectors, StaticEncoder.load(out).encode(["red cat"]), atol=1e-6)
 

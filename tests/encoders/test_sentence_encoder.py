@@ -183,6 +183,26 @@ def test_a_transformer_without_pooling_is_refused(copied):
         open_encoder(copied)
 
 
+@pytest.mark.parametrize("begin", ["", "./", "{here}/"])
+def test_a_path_that_is_mistyped_is_no_hub_name(monkeypatch, tmp_path, begin):
+    import huggingface_hub
+
+    def offline(name, ignore_patterns):
+        raise OSError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models/adapter").mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        open_encoder(f"{begin.format(here=tmp_path)}models/adaptor")
+    message = str(caught.value)
+    assert "models/adaptor': there is no such folder; in " in message
+    assert "did you mean 'adapter'?" in message
+    assert "hub" not in message.casefold()
+    with pytest.raises(InputError, match="/models: did you mean 'adapter'"):
+        open_encoder("./models/adapted/deep")
+
+
 def test_a_hub_name_is_looked_up_and_its_failure_said(monkeypatch, sentence_model):
     import huggingface_hub
 

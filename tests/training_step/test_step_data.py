@@ -144,7 +144,10 @@ def test_the_hardest_are_the_highest_in_both_bodies(k):
     scores = rng.integers(-3, 4, (20, 5)) / 4  # ties abound
     items = rng.integers(-1, 9, (20, 5))
     items[0] = -1
-    by_array, places = hardest(scores, items, k)
+    found = hardest(scores, items, k)
+    by_array, places = found
+    assert found.items is by_array
+    assert found.positions is places
     by_tensor, tensor_places = hardest(torch.tensor(scores, requires_grad=True), torch.tensor(items), k)
     for row in range(20):
         present = [place for place in range(5) if items[row, place] != -1]

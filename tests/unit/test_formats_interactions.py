@@ -108,7 +108,11 @@ REJECTED = {
     "no split": ({"clicks__tsv": "user\titem\n"}, {}, ["no table of a split", "found clicks"]),
     "no column": ({"train__tsv": "u\titem\n1\t2\n"}, {}, ["line 1", "no column 'user'", "found: item, u"]),
     "commas": ({"train__tsv": "user,item\n1,2\n"}, {}, ["separate the columns by tabs"]),
-    "too many cells": ({"train__tsv": "user\titem\n1\t2\n1\t2\t3\n"}, {}, ["line 3", "has 3 cells", "header has 2"]),
+    "too many cells": (
+        {"train__tsv": "user\titem\n1\t2\n1\t2\t3\n"},
+        {},
+        ["line 3", "has 3 cells", "header has 2 (the first line is taken as the header: user, item)"],
+    ),
     "empty id": ({"train__tsv": "user\titem\n\t2\n"}, {}, ["line 2", "'user' is empty"]),
     "no row": ({"train__tsv": "user\titem\n"}, {}, ["holds no row"]),
     "empty file": ({"train__tsv": ""}, {}, ["is empty"]),

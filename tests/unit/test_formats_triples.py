@@ -113,7 +113,11 @@ def test_a_gzip_with_other_names_in_its_header(tmp_path):
 
 REJECTED = {
     "two columns": ({"train__tsv": "a\tb\n"}, ["first line has 2 columns", "expected 3"]),
-    "ragged": ({"train__tsv": "a\tr\tb\na\tr\n"}, ["line 2", "has 2 cells"]),
+    "ragged": ({"train__tsv": "a\tr\tb\na\tr\n"}, ["line 2", "has 2 cells; expected 3: head, relation, tail"]),
+    "ragged below a header": (
+        {"train__tsv": "head\trelation\ttail\na\tr\n"},
+        ["line 2", "2 cells and the header has 3 (the first line is taken as the header: head, relation, tail)"],
+    ),
     "no train": ({"edges__tsv": "a\tr\tb\n"}, ["no table of a split"]),
     "no triple": ({"train__tsv": "head\trelation\ttail\n"}, ["holds no"]),
     "empty": ({"train__tsv": ""}, ["first line has 0 columns"]),

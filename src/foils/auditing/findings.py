@@ -113,11 +113,19 @@ def _hidden(hidden: Hidden | None) -> Iterator[Finding]:
         return
     level: Level = "look" if hidden.rate.estimate > HIGH_HIDDEN else "fine"
     low, high = rate(1000 * hidden.rate.low), rate(1000 * hidden.rate.high)
-    yield Finding(
-        level,
-        f"{rate(1000 * hidden.rate.estimate)} of 1,000 negatives are positives by the fuller judgements "
-        f"(95 % interval {low} to {high}). This is a lower bound: what nobody judged counts as negative.",
+    of = "negatives"
+    if hidden.partial:
+        of += f" of the {_count(hidden.anchors, 'judged anchor')}"
+    text = (
+        f"{rate(1000 * hidden.rate.estimate)} of 1,000 {of} are positives by the fuller judgements "
+        f"(95 % interval {low} to {high}). This is a lower bound: what nobody judged counts as negative."
     )
+    if hidden.partial:
+        text += (
+            f" Over all {hidden.all_anchors:,} anchors, with what is not judged taken as right, it is "
+            f"{rate(1000 * hidden.rate_of_all.estimate)} of 1,000."
+        )
+    yield Finding(level, text)
 
 
 def _hardness(hardness: Hardness | None) -> Iterator[Finding]:

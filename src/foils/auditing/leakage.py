@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from foils.auditing.folded import folded, same_text
+from foils.auditing.hidden import Truth
 from foils.auditing.subject import Bool, Subject
 from foils.collection import Collection
 from foils.positives import Int64
@@ -34,8 +35,11 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     negatives_on_relevant_items: int
 
 
-def leakage(subject: Subject) -> tuple[list[Leak] | None, Bool]:
-    """Look at every other split; None without a collection. Also tell which negatives are positives there: bool[N]."""
+def leakage(subject: Subject, truth: Truth | None = None) -> tuple[list[Leak] | None, Bool]:
+    """Look at every other split; None without a collection. Also tell which negatives are positives there: bool[N].
+
+    Splits that were given as the truth are left out: what is found by them is counted as hidden, not as leaked.
+    """
     leaking = np.zeros(len(subject.items), bool)
     collection = subject.collection
     if collection is None:
@@ -43,11 +47,10 @@ def leakage(subject: Subject) -> tuple[list[Leak] | None, Bool]:
     found = []
     known = collection.positives((subject.split,))
     anchors = subject.anchors[subject.units]
+    left_out = () if truth is None else splits_in(subject, truth)
     for split in collection.splits:
-        if split == subject.split:
-            continue
         positives = collection.positives((split,))
-        if not len(positives.items):
+        if split == subject.split or not len(positives.items) or split in left_out:
             continue
         wrong = positives.contains(anchors, subject.items) & ~known.contains(anchors, subject.items)
         leaking |= wrong
@@ -67,6 +70,30 @@ def leakage(subject: Subject) -> tuple[list[Leak] | None, Bool]:
             )
         )
     return found, leaking
+
+
+def splits_in(subject: Subject, truth: Truth) -> list[str]:
+    """Name the other splits of the data that the truth is made of.
+
+    The truth is made of splits where it knows no positive of an audited anchor that no split has; of these, it is made
+    of those all of whose positives of audited anchors it holds.
+    """
+    collection = subject.collection
+    if collection is None:
+        return []
+    audited = np.unique(subject.anchors)
+    everywhere = collection.filter_index().relation.take(audited)
+    inside = truth.holds(truth.positives, *everywhere.coordinates())
+    of_audited = truth.positives.take(truth.anchors[truth.anchors >= 0])
+    if inside.sum() < np.isin(of_audited.items, truth.items).sum():
+        return []
+    found = []
+    for split in collection.splits:
+        positives = collection.positives((split,)).relation.take(audited)
+        held = truth.holds(truth.positives, *positives.coordinates())
+        if split != subject.split and len(held) and held.all():
+            found.append(split)
+    return found
 
 
 def _equal(collection: Collection, audited: Int64, others: Int64) -> int:

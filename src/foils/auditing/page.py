@@ -70,7 +70,8 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     if report.hidden is not None:
         found = report.hidden.rate
         interval = f"95 % interval {rate(1000 * found.low)} to {rate(1000 * found.high)}"
-        tiles.append(_tile("hidden positives per 1,000", rate(1000 * found.estimate), interval))
+        of = " negatives of judged anchors" if report.hidden.partial else ""
+        tiles.append(_tile(f"hidden positives per 1,000{of}", rate(1000 * found.estimate), interval))
     if report.hardness is not None:
         gap = report.hardness.gap("mean")
         interval = f"95 % interval {percent(gap.at_or_above.low)} to {percent(gap.at_or_above.high)}"

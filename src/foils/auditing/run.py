@@ -24,8 +24,8 @@ from foils.auditing.from_file import file_subject, rescored
 from foils.auditing.from_result import nearest_rejected, result_subject
 from foils.auditing.groups import by_rank, by_source
 from foils.auditing.hardness import hardness
-from foils.auditing.hidden import hidden
-from foils.auditing.leakage import leakage
+from foils.auditing.hidden import Truth, hidden
+from foils.auditing.leakage import leakage, splits_in
 from foils.auditing.near import near_duplicates
 from foils.auditing.report import REPORT, About, Effort, Report, Unknown
 from foils.auditing.shortfall import shortfall
@@ -180,12 +180,13 @@ def _report(
         raise InputError(f"{subject.name} holds no negative, so there is nothing to audit")
     tell("duplicates and leakage", 1, STEPS)
     counted, wrong = duplicates(subject)
-    leaks, leaking = leakage(subject)
+    known = None if truth is None else truth_of(subject, truth)
+    leaks, leaking = leakage(subject, known)
     near, nearly = near_duplicates(subject)
     tell("hidden positives", 2, STEPS)
     found, hits = None, None
-    if truth is not None:
-        found, *marks = hidden(subject, truth_of(subject, truth), wrong)
+    if known is not None:
+        found, *marks = hidden(subject, known, wrong)
         hits = (marks[0], marks[1])
     tell("hardness, coverage, shortfall", 3, STEPS)
     hard, covered, missing = hardness(subject), coverage(subject), shortfall(subject)
@@ -215,7 +216,7 @@ def _report(
         hidden=found,
         comparison=changed,
         examples=find_examples(subject, none if hits is None else hits[0], wrong | leaking, nearly, rejected),
-        notes=_notes(subject, has_scores=hard is not None, has_truth=truth is not None),
+        notes=_notes(subject, known, has_scores=hard is not None),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={package: version(package) for package in ("foils", "numpy", "pyarrow")},
         effort=Effort(0.0, None),
@@ -248,12 +249,14 @@ def _about(given: Mined | Collection, subject: Subject) -> About:
     )
 
 
-def _notes(subject: Subject, *, has_scores: bool, has_truth: bool) -> list[str]:
+def _notes(subject: Subject, truth: Truth | None, *, has_scores: bool) -> list[str]:
     notes = []
     if not has_scores:
         notes.append("Hardness was not measured: there are no scores. Give the vectors of an encoder to measure it.")
-    if not has_truth:
+    if truth is None:
         notes.append("Hidden positives were not counted: that needs fuller judgements (truth).")
+    elif names := splits_in(subject, truth):
+        notes.append(f"{', '.join(names)}: given as truth, and so not looked at as leakage.")
     if subject.collection is None:
         notes.append("Duplicates, leakage and texts were not looked at: that needs the data that was mined.")
     return notes

@@ -47,6 +47,15 @@ Metrics = Annotated[
     ),
 ]
 
+Excluded = Annotated[
+    list[str],
+    Parameter(
+        negative=(),
+        help="Split whose positives a query's ranking leaves out: what a user has clicked, known triples. "
+        "May be repeated.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -88,6 +97,7 @@ def evaluate(
     ] = None,
     depth: Annotated[Whole, Parameter(help="Items that --rerank scores.", validator=Number(gte=1))] = 100,
     split: Split = "test",
+    exclude: Excluded | None = None,
     metric: Metrics | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
@@ -110,6 +120,9 @@ def evaluate(
         foils eval scifact --model models/adapter --against vectors \
           --query-vectors q.npy --corpus-vectors c.npy
 
+        foils eval clicks --query-vectors users.npy --corpus-vectors items.npy \
+          --exclude train
+
         foils eval scifact --model minilm --rerank models/reranker \
           --against minilm
     """
@@ -121,16 +134,19 @@ def evaluate(
     reranker = None if rerank is None else CrossEncoderModel.open(rerank, None, memo_of(kept))
     collection = read(data)
     require_positives(collection, split, least=2, why=", and an interval needs 2")
+    left_out = tuple(exclude or ())
+    collection.judgements.select(left_out)  # are there such splits?
     if kept is not None and query_vectors is None:
         note(f"vectors are kept in {kept}; what is there is not encoded again")
-    rankings = _rankings(collection, system, split, max(depth_of(names), 0 if reranker is None else depth))
+    rankings = _rankings(collection, system, split, left_out, max(depth_of(names), 0 if reranker is None else depth))
     if reranker is not None:
         rankings = reranked(collection, rankings, reranker, depth, kept)
     ours = rankings.evaluate(names)
-    theirs = None if other is None else _rankings(collection, other, split, depth_of(names)).evaluate(names)
+    theirs = None if other is None else _rankings(collection, other, split, left_out, depth_of(names)).evaluate(names)
     lines = {name: _line(ours, theirs, name) for name in names}
     name = system.name if rerank is None else f"{system.name}, the first {depth} reranked by {rerank}"
     facts = {"split": split, "queries": len(ours.anchors), "items": len(collection.items)}
+    facts |= {"excluded": list(left_out)}
     if json:
         metrics = {name: line.data() for name, line in lines.items()}
         say_json({**facts, "model": name, "against": against, "level": LEVEL, "metrics": metrics})
@@ -138,17 +154,18 @@ def evaluate(
     head = ["metric", "model", f"[{INTERVAL}]"]
     if against is not None:
         head += ["against", f"difference [{INTERVAL}]", "p"]
+    without = f", without the positives of {', '.join(left_out)}" if left_out else ""
     say(
-        f"{len(ours.anchors):,} queries of {split}, {len(collection.items):,} items\n"
+        f"{len(ours.anchors):,} queries of {split}, {len(collection.items):,} items{without}\n"
         f"model:   {name}\n" + ("" if against is None else f"against: {against}\n")
     )
     say(_table([head, *([name, *line.cells()] for name, line in lines.items())]))
 
 
-def _rankings(collection: Collection, system: System, split: str, depth: int) -> Rankings:
+def _rankings(collection: Collection, system: System, split: str, exclude: tuple[str, ...], depth: int) -> Rankings:
     anchors, items = system.vectors(collection)
     with progress("ranking") as report:
-        return rank_vectors(collection, anchors, items, depth=depth, split=split, progress=report)
+        return rank_vectors(collection, anchors, items, depth=depth, split=split, exclude=exclude, progress=report)
 
 
 def _line(ours: Evaluation, theirs: Evaluation | None, name: str) -> Line:

@@ -103,7 +103,7 @@ def mine(
         loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
         corpus_prompt=corpus_prompt, cache=kept,
     )  # fmt: skip
-    if loaded.loss is not None:
+    if loaded.loss is not None and (recipe not in recipes.names() or any(one.startswith("loss") for one in set or ())):
         note(f"the recipe's loss ({loaded.loss.name}) is for training; mining does not use it")
     collection = read(data)
     require_positives(collection, split)

@@ -29,10 +29,17 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
     rows = rows_of(opened, collection)
     queries, items = _vectors(given, encoder, collection)
     work = given.out.absolute().with_name(f".{given.out.absolute().name}.training")
+    steps = 0
     with progress("training") as report:
+
+        def step(done: int, total: int, loss: float) -> None:
+            nonlocal steps
+            steps = done
+            report(done, total)
+
         fitted = fit_adapter(
             collection, queries, items, split=given.split, dev=given.dev, mined=rows, settings=settings,
-            seed=given.seed, checkpoint=work / CHECKPOINT, progress=lambda done, total, loss: report(done, total),
+            seed=given.seed, checkpoint=work / CHECKPOINT, progress=step,
             on_epoch=_say_epoch,
         )  # fmt: skip
     base: Base | None = None
@@ -41,6 +48,7 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
     save_adapter(given.out, fitted.adapter, base)
     shutil.rmtree(work, ignore_errors=True)
     _say(given, settings, fitted)
+    given.note_few(steps)
 
 
 def _encoder(given: Given) -> Encoder | None:

@@ -14,6 +14,8 @@ from foils.errors import InputError
 from foils.mining import Mined
 from foils.training import MinedNegatives
 
+FEW_STEPS = 20
+"""Below so many steps of the optimiser, a model is about what it was."""
 NEGATIVES = {"in_batch": "in-batch negatives", "mined": "mined negatives", "both": "mined and in-batch negatives"}
 
 
@@ -75,6 +77,13 @@ class Given:
         if self.model is None:
             raise InputError("give the model to begin with: --model FOLDER, owner/name or minilm")
         return self.model
+
+    def note_few(self, steps: int) -> None:
+        """Warn where there were so few steps that the model has hardly moved; none at all was asked for."""
+        if 0 < steps < FEW_STEPS:
+            more = "--steps" if hasattr(self.settings, "steps") else "--epochs or a smaller --batch-size"
+            plural = "s" * (steps > 1)
+            note(f"{steps} step{plural}: the model has hardly moved; give {'more ' * ('steps' in more)}{more}")
 
     def note_next(self) -> None:
         """Say what to do with the model."""

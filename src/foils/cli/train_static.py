@@ -38,4 +38,5 @@ def train_static(given: Given, settings: StaticSettings) -> None:
     trained = f"{len(losses):,} steps with {NEGATIVES[mode]}"
     at_the_end = "" if last is None else f"; loss at the end {last:.3f}"
     say(f"{trained}{at_the_end}\nwritten to {given.out} (model2vec format)")
+    given.note_few(len(losses))
     given.note_next()

@@ -75,6 +75,7 @@ def _say(given: Given, kind: str, fitted: FittedModel, how: str, facts: dict[str
         if not fitted.best:
             lines.append("no evaluation was better than the model as it was, so that is what is written")
     say("\n".join([*lines, f"written to {given.out} (sentence-transformers format)"]))
+    given.note_few(fitted.steps)
     if kind == "full":
         given.note_next()
     else:

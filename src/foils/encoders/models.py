@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from foils.errors import DataError, InputError, MissingExtraError
+from foils.errors import DataError, InputError, MissingExtraError, did_you_mean
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", flags=re.ASCII)
 """``owner/name`` on the Hugging Face hub."""
@@ -41,6 +41,42 @@ def is_folder(model: str) -> bool:
         return bool(model) and Path(model).is_dir()
     except (OSError, ValueError):  # a name that is too long, a folder that may not be looked into
         return False
+
+
+def find_folder(model: str) -> Path | None:
+    """Find the folder of a model: one of this name, else that of a hub model; None where it is the name of neither.
+
+    Raises:
+        InputError: it is a path that is not there, or the hub gives no such model.
+    """
+    if is_folder(model):
+        return Path(model)
+    like_a_path = _like_a_path(model)
+    if HUB_NAME.fullmatch(model):
+        try:
+            return download(model)
+        except InputError:
+            if not like_a_path:
+                raise
+    if like_a_path:
+        raise InputError(f"model {model!r:.200}: there is no such folder; {_folders_near(Path(model).expanduser())}")
+    return None
+
+
+def _like_a_path(model: str) -> bool:
+    """Tell what was meant as a folder: it begins like a path, or the folder that it would be in is there."""
+    return model.startswith(("./", "../", "/", "~")) or ("/" in model and is_folder(str(Path(model).parent)))
+
+
+def _folders_near(path: Path) -> str:
+    """Say which folders there are instead, in the nearest folder above that is there."""
+    above = next(parent for parent in path.absolute().parents if is_folder(str(parent)))
+    wanted = path.absolute().relative_to(above).parts[0]
+    try:
+        names = [child.name for child in above.iterdir() if child.is_dir() and not child.name.startswith(".")]
+    except OSError:
+        names = []
+    return f"in {above}: {did_you_mean(wanted, names)}" if names else f"{above} holds no folder"
 
 
 def require_library() -> None:

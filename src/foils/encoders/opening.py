@@ -99,12 +99,11 @@ def model_folder(model: str) -> Path:
     Raises:
         InputError: neither a folder nor a known name.
     """
-    if models.is_folder(model):
-        return Path(model)
+    folder = models.find_folder(model)
+    if folder is not None:
+        return folder
     if model in NAMES:
         return minilm_folder()
-    if models.HUB_NAME.fullmatch(model):
-        return models.download(model)
     raise InputError(
         f"model {model!r:.200}: there is no such folder; give the folder of a static encoder (foils train saves one) "
         "or of sentence-transformers, owner/name on the Hugging Face hub, or minilm"

@@ -13,7 +13,7 @@ from foils.errors import DataError
 from foils.formats.extras import typed
 from foils.formats.files import Source
 from foils.formats.lines import nth_place, raw_lines
-from foils.formats.messages import nearest, quoted, shown
+from foils.formats.messages import header_of, nearest, quoted, shown
 from foils.formats.rows import BATCH_ROWS, Builder, Field, Rows, number_in
 
 
@@ -38,8 +38,7 @@ def read_csv(source: Source, fields: Sequence[Field], *, others: bool = False) -
     for number, cells in records:
         if len(cells) != len(header):
             raise DataError(
-                f"{source.name}, line {number}: has {len(cells)} cells and the header has {len(header)}; put "
-                "texts that hold commas "
+                f"{source.name}, line {number}: has {len(cells)} cells{header_of(header)}; put texts that hold commas "
                 "or line breaks in quotation marks"
             )
         batch.append([convert(cells, number) for convert in columns])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from foils.errors import did_you_mean
 
@@ -23,6 +23,12 @@ def quoted(value: object) -> str:
 def shown(name: str) -> str:
     """Give a file's or column's name as it is, or quoted where it would not print as it is."""
     return name if name and name.isprintable() and len(name) <= 4 * LONGEST else quoted(name)
+
+
+def header_of(names: Sequence[str]) -> str:
+    """Say what was taken as a table's header, for a row that does not fit it."""
+    listed = ", ".join(map(shown, names[:MOST_NAMES])) + (" …" if len(names) > MOST_NAMES else "")
+    return f" and the header has {len(names)} (the first line is taken as the header: {listed})"
 
 
 def nearest(name: str, found: Iterable[str]) -> str:

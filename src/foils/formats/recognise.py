@@ -12,7 +12,7 @@ from foils.errors import DataError
 from foils.formats.files import Source
 from foils.formats.folder import listed
 from foils.formats.lines import numbered_lines
-from foils.formats.messages import quoted, shown
+from foils.formats.messages import MOST_NAMES, quoted, shown
 from foils.formats.parquets import parquet_columns
 from foils.formats.parts import SPLITS, tables_in
 from foils.formats.tables import READERS
@@ -42,7 +42,10 @@ def read_any(path: Path) -> Collection:
 
 def _found(path: Path) -> str:
     if path.is_dir():
-        return listed(tables_in(path))
+        first = _first_split(tables_in(path))
+        columns = [] if first is None else sorted(_columns(first))
+        said = f"; the first line of {shown(first.path.name)} is taken as its header" if columns and first else ""
+        return f"{listed(tables_in(path))}{said}{': ' * bool(said)}{', '.join(map(quoted, columns[:MOST_NAMES]))}"
     columns = sorted(_columns(Source(path)))
     if len(columns) == 1 and ";" in columns[0]:
         return f"the column {quoted(columns[0])}; separate by commas instead of semicolons"

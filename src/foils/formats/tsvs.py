@@ -15,7 +15,7 @@ from foils.errors import DataError
 from foils.formats.extras import typed
 from foils.formats.files import Source, reading
 from foils.formats.lines import Body, as_text, without_mark
-from foils.formats.messages import nearest, quoted, shown
+from foils.formats.messages import header_of, nearest, quoted, shown
 from foils.formats.rows import Field, Rows, first_true, number_in
 
 BLOCK_BYTES = 1 << 24
@@ -40,7 +40,7 @@ def read_tsv(source: Source, fields: Sequence[Field], *, others: bool = False, h
         names, body = _header(body)
     for field in fields:
         _check(source, names, field)
-    table = _parse(body, names, fields)
+    table = _parse(body, names, fields, f"; expected {len(names)}: {', '.join(names)}" if header else header_of(names))
     columns = {field.name: _column(body, field, table.get(field.name), len(table[names[0]])) for field in fields}
     extra = {name: typed(table[name]) for name in names if name not in columns} if others else {}
     return Rows(columns, body.place, extra)
@@ -78,7 +78,7 @@ def _check(source: Source, names: list[str], field: Field) -> None:
     )
 
 
-def _parse(body: Body, names: list[str], fields: Sequence[Field]) -> dict[str, pa.Array]:
+def _parse(body: Body, names: list[str], fields: Sequence[Field], expected: str) -> dict[str, pa.Array]:
     """Give all columns: numbers as float64, or as text where a cell is none."""
     kinds = {name: pa.large_string() for name in names}
     kinds |= {field.name: pa.float64() for field in fields if field.kind == "number" and field.name in names}
@@ -90,13 +90,13 @@ def _parse(body: Body, names: list[str], fields: Sequence[Field]) -> dict[str, p
             arrow_csv.ConvertOptions(column_types=kinds, null_values=[""], strings_can_be_null=False),
         )
     except pa.ArrowInvalid:
-        return _slowly(body, names, fields)
+        return _slowly(body, names, fields, expected)
     return {name: pa.concat_arrays(table[name].chunks) if len(table) else pa.array([], kinds[name]) for name in names}
 
 
-def _slowly(body: Body, names: list[str], fields: Sequence[Field]) -> dict[str, pa.Array]:
+def _slowly(body: Body, names: list[str], fields: Sequence[Field], expected: str) -> dict[str, pa.Array]:
     columns: list[list[Any]] = [[] for _ in names]
-    for number, cells in _rows(body, len(names)):
+    for number, cells in _rows(body, len(names), expected):
         for column, cell in zip(columns, cells, strict=True):
             column.append(cell)
         for field in fields:
@@ -110,13 +110,13 @@ def _slowly(body: Body, names: list[str], fields: Sequence[Field]) -> dict[str, 
     }
 
 
-def _rows(body: Body, width: int) -> Iterator[tuple[int, list[str]]]:
+def _rows(body: Body, width: int, expected: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in body.lines():
         cells = as_text(body.source, number, line).split("\t")
         if len(cells) != width:
             raise DataError(
-                f"{body.source.name}, line {number}: has {len(cells)} cells and the header has {width}; separate "
-                "columns by one tab, and replace tabs inside texts"
+                f"{body.source.name}, line {number}: has {len(cells)} cells{expected}; separate columns by one "
+                "tab, and replace tabs inside texts"
             )
         yield number, cells
 

@@ -21,8 +21,8 @@ if find_spec("torch") is None:
     raise MissingExtraError("PyTorch", "torch")
 
 from foils.torch.collate import Batch, Collator
-from foils.torch.hardest import hardest
+from foils.torch.hardest import Hardest, hardest
 from foils.torch.info_nce import Guide, InfoNCE, LossOutput
 from foils.torch.mined import MinedDataset
 
-__all__ = ["Batch", "Collator", "Guide", "InfoNCE", "LossOutput", "MinedDataset", "hardest"]
+__all__ = ["Batch", "Collator", "Guide", "Hardest", "InfoNCE", "LossOutput", "MinedDataset", "hardest"]

@@ -6,13 +6,27 @@ expected relative rank is 1 / (M + 1): the harder, the more are drawn. M = 1 is 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from foils import _array
 from foils._array import Array
 from foils.errors import DataError
 from foils.samplers import gumbel_top_k
 
 
-def hardest(scores: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
+class Hardest(NamedTuple):
+    """The highest-scored of drawn negatives.
+
+    Attributes:
+        items: int64[E, k], item rows, highest score first, ties by position; −1 where a row has no more.
+        positions: int64[E, k], where they stand among the drawn ones, to gather other columns by; −1 where items are.
+    """
+
+    items: Array
+    positions: Array
+
+
+def hardest(scores: Array, items: Array, k: int = 1) -> Hardest:
     """Give the k highest-scored of each row's negatives.
 
     Args:
@@ -21,8 +35,7 @@ def hardest(scores: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
         k: how many.
 
     Returns:
-        int64[E, k] item rows, highest score first, ties by position, −1 where a row has no more; int64[E, k] their
-        positions, to gather other columns by.
+        Item rows and their positions.
 
     Raises:
         DataError: the shapes differ.
@@ -35,4 +48,4 @@ def hardest(scores: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
     keys = xp.astype(scores, xp.float64)
     keys = xp.where(items == -1, xp.full_like(keys, -float("inf")), keys)
     positions, _ = gumbel_top_k(keys, None, k)
-    return _array.take_valid(items, positions, -1), positions
+    return Hardest(_array.take_valid(items, positions, -1), positions)
