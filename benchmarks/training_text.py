@@ -283,7 +283,7 @@ def model_cells(row: dict[str, Any], metrics: list[str], against: list[str]) -> 
 
 def negatives_table(report: dict[str, Any]) -> str:
     """Say what the negatives were."""
-    heads = ["negatives", "columns of an adapter's batch of 128", "short of 8", "none at all"]
+    heads = ["negatives", "columns of an adapter's batch", "short of 8", "none at all"]
     heads += ["hidden per 1,000 mined", "hidden per 1,000 in the batches"]
     lines = []
     for row in report["negatives"]:

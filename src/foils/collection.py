@@ -25,7 +25,7 @@ NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "code": lambda text: " ".join(text.split()),
     "none": lambda text: text,
 }
-"""When two items count as exact duplicates: title and text are equal after normalisation."""
+"""When two items count as exact duplicates: title and text are equal after normalisation, and their payloads are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -339,10 +339,12 @@ class Collection:
         codes = np.empty(len(self.items), np.int64)
         for start in range(0, len(codes), 65536):
             pairs = self.items.titles_and_texts(start, start + 65536)
-            for row, (title, text) in enumerate(pairs, start):
+            payloads = self.items.payloads
+            references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
+            for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
                 normal_title = normalise(title)
-                # The title's length keeps the two apart, whatever characters they hold.
-                key = f"{len(normal_title)} {normal_title}{normalise(text)}".encode()
+                # Their lengths keep the parts apart, whatever characters they hold.
+                key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
                 codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
         alone = np.bincount(codes, minlength=1)[codes] == 1
         codes[alone | self.items.empty] = -1

@@ -98,6 +98,14 @@ def test_images_by_reference(tmp_path):
     data.items.require_payloads()
 
 
+def test_other_images_are_no_duplicates(tmp_path):
+    images = [("", "a.png"), ("", "b.png"), ("", "a.png"), ("words", "a.png"), ("words", "b.png"), ("Words", None)]
+    corpus = [{"_id": str(n), "text": text, "image": image} for n, (text, image) in enumerate(images)]
+    groups = Collection.from_beir(beir(tmp_path, corpus)).duplicate_groups
+    assert groups[0] == groups[2] >= 0
+    assert groups[[1, 3, 4, 5]].tolist() == [-1] * 4
+
+
 def test_the_same_image_folder_elsewhere_has_the_same_digest(tmp_path):
     corpus = [{"_id": "1", "text": "", "image": "a.png"}]
     first, second = (Collection.from_beir(beir(tmp_path / name, corpus)) for name in ("a", "b"))

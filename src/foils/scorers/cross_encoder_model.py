@@ -47,12 +47,12 @@ class CrossEncoderModel:
             DataError: the folder is damaged, or would have to run code.
         """
         models.require_library()
-        if not models.is_folder(name) and not models.HUB_NAME.fullmatch(name):
+        folder = models.find_folder(name)
+        if folder is None:
             raise InputError(
                 f"cross-encoder {name!r:.200}: there is no such folder; give the folder of a CrossEncoder, or "
                 "owner/name on the Hugging Face hub"
             )
-        folder = Path(name) if models.is_folder(name) else models.download(name)
         models.check_folder(folder, "CrossEncoder")
         if not (folder / models.CONFIG).is_file() and not (folder / models.MODULES).is_file():
             raise DataError(f"{folder}: there is no {models.CONFIG}; give the folder that CrossEncoder.save made")
