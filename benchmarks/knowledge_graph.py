@@ -53,6 +53,8 @@ STREAMS = (UNIFORM, "bernoulli", "pseudo-typed")
 ARMS = (*STREAMS, BASIC, FILTERED)
 METRICS = ("mrr", "hits@10")
 SIDES = ("head", "tail")
+EQUAL = 1e-12
+"""Inverse temperature of the loss: all negatives weigh the same. At 0, PyKEEN's masked scores, −∞, would give NaN."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def run(
     train, asked = factories["train"], factories[split].mapped_triples
     torch.manual_seed(seed)
     began = time.process_time()
-    loss = NSSALoss(margin=settings.margin, adversarial_temperature=0.0)  # 0: all negatives weigh the same
+    loss = NSSALoss(margin=settings.margin, adversarial_temperature=EQUAL)
     common = {"triples_factory": train, "embedding_dim": DIM, "loss": loss, "random_seed": seed}
     # As in its paper: no unit entities, which PyKEEN's DistMult has by default.
     network = RotatE(**common) if model == "RotatE" else DistMult(**common, entity_constrainer=None, regularizer=None)

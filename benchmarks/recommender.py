@@ -2,6 +2,7 @@
 
     FOILS_DATA=… python benchmarks/recommender.py [--out docs/recommender.json]
     FOILS_DATA=… python benchmarks/recommender.py --choose     # how SETTINGS were chosen; prints a table
+    FOILS_DATA=… python benchmarks/recommender.py --choose --arm dns    # what another arm would have chosen
 
 Fixed before the run: BPR matrix factorisation in plain PyTorch, the same number of steps for every arm, five seeds
 (first vectors, order of the pairs, draws), Recall@20 and nDCG@20 over *all* items but those that the user has in train,
@@ -79,12 +80,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/recommender.json"))
     parser.add_argument("--data", choices=tuple(SETTINGS), action="append", help="one data set; again for the other")
     parser.add_argument("--choose", action="store_true", help="choose the settings on held-out train pairs, and stop")
+    parser.add_argument("--arm", choices=ARMS, default=UNIFORM, help="with --choose: another arm")
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = options.data or tuple(SETTINGS)
     if options.choose:
         for name in names:
-            choose(name)
+            choose(name, options.arm)
         return
     rows = [row for name in names for row in measure(name)]
     versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
@@ -222,12 +224,12 @@ def length(*tables: Tensor) -> Tensor:
     return sum((table.square().sum() for table in tables), torch.zeros(()))
 
 
-def choose(name: str) -> None:
-    """Print nDCG@20 of the uniform arm on held-out train pairs, for every settings of the grid."""
+def choose(name: str, arm: str) -> None:
+    """Print nDCG@20 of an arm on held-out train pairs, for every settings of the grid."""
     data = held_out(read(name))
     for settings in GRID:
-        values, *_, spent = run(data, UNIFORM, settings, 0, split="valid")
-        sys.stdout.write(f"| {name} | {settings} | {values['ndcg@20'].mean():.4f} | {spent:.0f} s |\n")
+        values, *_, spent = run(data, arm, settings, 0, split="valid")
+        sys.stdout.write(f"| {name} | {arm} | {settings} | {values['ndcg@20'].mean():.4f} | {spent:.0f} s |\n")
         sys.stdout.flush()
 
 

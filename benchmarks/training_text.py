@@ -82,7 +82,7 @@ def main() -> None:
     for name in options.jobs or JOBS:
         report[name] = measure(name, JOBS[name], options.vectors)
         options.out.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        table = markdown(report[name])
+        table = markdown(report[name], JOBS[name].metrics)
         sys.stdout.write(f"{name}\n\n{table}\n\n")
         into_page(options.out.with_suffix(".md"), name, table)
 
@@ -259,10 +259,9 @@ def verdict(estimate: float, low: float, high: float) -> str:
     return f"none above {EFFECT}" if low > -EFFECT and high < EFFECT else "inconclusive"
 
 
-def markdown(report: dict[str, Any]) -> str:
+def markdown(report: dict[str, Any], metrics: tuple[str, ...]) -> str:
     """Make the two tables of a job."""
     rows = report["models"]
-    metrics = list(rows[0]["metrics"])
     against = [name for name in (IN_BATCH, UNIFORM, MASKED) if any(name == row["negatives"] for row in rows)]
     heads = ["model", "negatives"]
     for metric in metrics:
@@ -271,7 +270,7 @@ def markdown(report: dict[str, Any]) -> str:
     return f"{table(heads, [model_cells(row, metrics, against) for row in rows])}\n\n{negatives_table(report)}"
 
 
-def model_cells(row: dict[str, Any], metrics: list[str], against: list[str]) -> list[str]:
+def model_cells(row: dict[str, Any], metrics: tuple[str, ...], against: list[str]) -> list[str]:
     """Show an arm."""
     line = [row["model"], row["negatives"]]
     for metric in metrics:

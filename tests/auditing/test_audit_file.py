@@ -82,6 +82,19 @@ def test_near_copies_of_a_positive_are_found(tmp_path):
     assert foils.audit(data, other).report.near_duplicates.rate.estimate == 0
 
 
+def test_pictures_without_words_are_no_near_copies_of_each_other(tmp_path):
+    (tmp_path / "qrels").mkdir()
+    write(tmp_path / "queries.jsonl", [{"_id": "q", "text": "a cat"}])
+    write(tmp_path / "corpus.jsonl", [{"_id": name, "text": "", "image": f"{name}.png"} for name in "abc"])
+    (tmp_path / "qrels" / "train.tsv").write_text("q\ta\t1\n")
+    pictures = foils.Collection.from_beir(tmp_path)
+    rows = write(tmp_path / "rows.jsonl", [{"query_id": "q", "negative_ids": ["b", "c"]}])
+    report = foils.audit(pictures, rows).report
+    assert report.about.negatives == 2
+    assert report.near_duplicates.rate.estimate == 0
+    assert report.duplicates.copies_of_positives == report.duplicates.copies_of_each_other == 0
+
+
 def test_scores_of_the_file_are_used_and_vectors_replace_them(data, tmp_path):
     rows = [{"query": "hot tea", "pos": ["warm drink"], "neg": ["dry sand"], "pos_scores": [0.5], "neg_scores": [0.75]}]
     path = write(tmp_path / "scored.jsonl", rows)
@@ -93,6 +106,16 @@ def test_scores_of_the_file_are_used_and_vectors_replace_them(data, tmp_path):
     replaced = foils.audit(data, path, query_vectors=queries, item_vectors=items).report
     assert replaced.hardness.score == "vectors"
     assert replaced.hardness.gap("mean").mean.estimate < 0
+
+
+def test_how_many_negatives_were_compared_is_said(data, tmp_path):
+    rows = [
+        {"query": "hot tea", "pos": ["warm drink"], "neg": ["dry sand"], "pos_scores": [0.5], "neg_scores": [0.75]},
+        {"query": "cold tea", "pos": [], "neg": ["dry sand"], "pos_scores": [], "neg_scores": [0.75]},
+    ]
+    report = foils.audit(data, write(tmp_path / "partly.jsonl", rows)).report
+    assert report.headline.startswith("100 of 100 compared negatives score at or above")
+    assert "1 of 2 could be compared" in " ".join(finding.text for finding in report.findings)
 
 
 def test_what_cannot_be_audited_is_refused_in_words(data, mined, tmp_path):

@@ -51,6 +51,16 @@ def test_mistakes_are_named_and_nothing_is_written(result, run, tmp_path, argume
     assert not (tmp_path / "new").exists()
 
 
+def test_a_file_that_is_there_is_replaced_only_when_asked(result, run, tmp_path):
+    out = tmp_path / "mine.csv"
+    out.write_text("my own data")
+    words = ("export", result, "--format", "triplet", "--columns", "id", "--out", out)
+    assert "is there already" in run(*words).error
+    assert out.read_text() == "my own data"
+    assert run(*words, "--overwrite").code == 0
+    assert out.read_text().startswith("anchor,positive,negative")
+
+
 def test_another_suffix(result, run, tmp_path):
     said = run("export", result, "--format", "triplet", "--columns", "id", "--out", tmp_path / "rows.xlsx")
     assert "no known suffix" in said.error

@@ -130,6 +130,19 @@ def test_scores_stay_with_their_pairs(tmp_path):
         assert read.positives.scores.tolist() == [0.75]
 
 
+@pytest.mark.parametrize("first", [[0.75], []])
+def test_short_tuples_have_scores_of_what_is_there(first, tmp_path):
+    whole = {"anchor": "cold, tea", "positive": 'iced "drink"', "negative_1": "wet sand", "negative_2": "dry sand"}
+    short = {"anchor": "hot tea", "positive": "warm drink", "negative_1": "dry sand", "negative_2": None}
+    none = {"anchor": "3", "positive": "line\nbreak", "negative_1": None, "negative_2": None}
+    rows = [whole | {"scores": [*first, 0.5, 0.25]}, short | {"scores": [*first, None, None]}]
+    rows.append(none | {"scores": [*first, None, None]})
+    read = read_negatives(put(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), DATA)
+    assert pairs(read.negatives) == [(0, 2), (1, 2), (1, 3)]
+    np.testing.assert_array_equal(read.negatives.scores, [np.nan, 0.5, 0.25])
+    assert read.positives.scores.tolist() == first * 3 or np.isnan(read.positives.scores).all()
+
+
 def test_pairs_with_a_score_and_no_label_are_told_apart_by_the_collection(tmp_path):
     read = read_negatives(
         put(tmp_path / "a.csv", "query,answer,score\nhot tea,warm drink,0.5\nhot tea,wet sand,0.25"), DATA

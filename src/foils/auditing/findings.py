@@ -39,7 +39,7 @@ def findings(
         *_duplicates(duplicates),
         *_leaks(leaks),
         *_hidden(hidden),
-        *_hardness(hardness),
+        *_hardness(hardness, about),
         *_shortfall(shortfall),
         *_near(near),
         *_repeats(duplicates, about),
@@ -128,22 +128,29 @@ def _hidden(hidden: Hidden | None) -> Iterator[Finding]:
     yield Finding(level, text)
 
 
-def _hardness(hardness: Hardness | None) -> Iterator[Finding]:
+def _hardness(hardness: Hardness | None, about: About) -> Iterator[Finding]:
     if hardness is None:
         return
     gap = hardness.gap("mean")
     one = "its positive" if hardness.one_positive else "the mean of its anchor’s positives"
     their = "their positive" if hardness.one_positive else "the mean of their anchor’s positives"
     above = gap.at_or_above.estimate
+    compared, all_of = "", ""
+    if hardness.negatives < about.negatives:
+        compared = "compared "
+        all_of = (
+            f" {hardness.negatives:,} of {about.negatives:,} could be compared: the others have no score, or their "
+            "positives have none."
+        )
     if above == 0:
-        yield Finding("fine", f"No negative scores as high as {one}.")
+        yield Finding("fine", f"No {compared}negative scores as high as {one}.{all_of}")
     else:
         low, high = rate(100 * gap.at_or_above.low), rate(100 * gap.at_or_above.high)
         level: Level = "look" if above > HIGH_ABOVE else "fine"
         yield Finding(
             level,
-            f"{rate(100 * above)} of 100 negatives score at or above {their} (95 % interval {low} to {high}). "
-            "Many such negatives are positives that nobody labelled.",
+            f"{rate(100 * above)} of 100 {compared}negatives score at or above {their} "
+            f"(95 % interval {low} to {high}). Many such negatives are positives that nobody labelled.{all_of}",
         )
 
 

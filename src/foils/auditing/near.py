@@ -77,8 +77,9 @@ def _sample(at: Int64, subject: Subject) -> Int64:
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     words = text.split()
-    return frozenset(tuple(words[place : place + SHINGLE]) for place in range(max(1, len(words) - SHINGLE + 1)))
+    whole = min(1, len(words))  # a short text is one shingle; of a picture without words there is none
+    return frozenset(tuple(words[place : place + SHINGLE]) for place in range(max(whole, len(words) - SHINGLE + 1)))
 
 
 def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
-    return len(a & b) / len(a | b)
+    return len(a & b) / max(1, len(a | b))

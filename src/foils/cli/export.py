@@ -24,14 +24,16 @@ From = Annotated[Path, Parameter(help="What it was mined from; needed for texts.
 Scores = Annotated[
     str, Parameter(help="Column of scores to write beside, such as dense; sampler = the one negatives were ordered by.")
 ]
-Columns = Annotated[Literal["text", "id"], Parameter(help="Texts, or ids.")]
+Columns = Annotated[Literal["text", "id"], Parameter(help="text, or id.")]
 Policy = Annotated[
-    Literal["short", "drop"], Parameter(help="Units with too few negatives: keep what there is, or drop them.")
+    Literal["short", "drop"],
+    Parameter(help="Units with too few negatives: short keeps them, drop leaves them out."),
 ]
 Epoch = Annotated[Whole, Parameter(help="Whose draw to write; 0 is what was mined.", validator=Number(gte=0))]
 Licence = Annotated[
     str, Parameter(help="Write a data-set card, README.md, beside; its value is the licence of the texts: cc-by-4.0.")
 ]
+Overwrite = Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the file if it is there.")]
 SAMPLER = "sampler"
 
 
@@ -42,14 +44,12 @@ def export(
     format: Format,
     out: File,
     data: From | None = None,
-    columns: Annotated[Literal["text", "id"], Parameter(help="text, or id.")] = "text",
-    shortfall: Annotated[
-        Literal["short", "drop"],
-        Parameter(help="Units with too few negatives: short keeps them, drop leaves them out."),
-    ] = "short",
+    columns: Columns = "text",
+    shortfall: Policy = "short",
     scores: Scores | None = None,
     epoch: Epoch = 0,
     card: Licence | None = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
     r"""Write training rows for a trainer.
@@ -66,6 +66,8 @@ def export(
     layout(format)
     check_target(out)
     check_place(out.parent)
+    if out.exists() and not overwrite:
+        raise InputError(f"{out} is there already; choose another --out, or give --overwrite to replace it")
     if card is not None:
         check_card(out.parent, card)
     if columns == "text" and data is None:

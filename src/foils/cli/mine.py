@@ -124,6 +124,9 @@ def mine(
         return
     say(f"{mined.summary()}\nwritten to {out}: negatives.parquet, and why each candidate was kept or rejected")
     given, written = shlex.quote(str(data)), shlex.quote(str(out))
+    if collection.anchors.texts is None or collection.items.texts is None:
+        note(f"next: foils export {written} --columns id --format triplet --out FILE")
+        return
     named = "" if split == "train" else f" --split {shlex.quote(split)}"
     note(f"next: foils train {given} --mined {written}{named} --kind static --out MODEL")
 

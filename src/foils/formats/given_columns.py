@@ -115,12 +115,25 @@ def _with_negatives(
     listed = [name for name in scores if _is_numbers(columns.arrays[name])]
     if not listed:
         return form, negative, positive
-    return form, *_scored(columns, listed[0], negative, positive)
+    cells = [[columns.arrays[name] for name in names] for names in (negatives, [*positives, *negatives])]
+    return form, *_scored(columns, listed[0], _of_present(columns.arrays[listed[0]], cells), negative, positive)
 
 
-def _scored(columns: Columns, name: str, negative: Pairs, positive: Pairs) -> tuple[Pairs, Pairs]:
+def _of_present(scores: pa.Array, either: list[list[pa.Array]]) -> tuple[Int64, pa.Array]:
+    """Flatten lists of scores; where they have one per column, leave out those of empty cells, as of short n-tuples."""
+    rows, values = _flat(scores)
+    for cells in either:
+        if all(map(_is_text, cells)) and (np.bincount(rows, minlength=len(scores)) == len(cells)).all():
+            present = np.stack([_present(_strings(cell)) for cell in cells], axis=1).ravel()
+            return rows[present], values.filter(pa.array(present))
+    return rows, values
+
+
+def _scored(
+    columns: Columns, name: str, flat: tuple[Int64, pa.Array], negative: Pairs, positive: Pairs
+) -> tuple[Pairs, Pairs]:
     """Give lists of scores to the pairs of their rows: of the negatives, or of the positives and then of these."""
-    rows, values = _flat(columns.arrays[name])
+    rows, values = flat
     count = len(columns.arrays[name])
     lengths, n_negative, n_positive = (np.bincount(r, minlength=count) for r in (rows, negative.rows, positive.rows))
     if (lengths == n_negative).all():
@@ -179,8 +192,12 @@ def _per_pair(columns: Columns, name: str, pairs: Pairs) -> npt.NDArray[np.float
 def _pairs(array: pa.Array) -> Pairs:
     rows, names = (np.arange(len(array)), array) if _is_text(array) else _flat(array)
     names = _strings(names)
-    keep = np.asarray(pc.fill_null(pc.not_equal(names, ""), fill_value=False).to_numpy(zero_copy_only=False), bool)
+    keep = _present(names)
     return Pairs(rows[keep], names.filter(pa.array(keep)), np.full(int(keep.sum()), np.nan, np.float32))
+
+
+def _present(names: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(pc.not_equal(names, ""), fill_value=False).to_numpy(zero_copy_only=False), bool)
 
 
 def _flat(array: pa.Array) -> tuple[Int64, pa.Array]:
