@@ -25,7 +25,8 @@ NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "code": lambda text: " ".join(text.split()),
     "none": lambda text: text,
 }
-"""When two items count as exact duplicates: title and text are equal after normalisation, and their payloads are."""
+"""When two anchors or two items count as exact duplicates: title and text are equal after normalisation, and their
+payloads are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,7 +37,7 @@ class Collection:
         anchors: queries, users, images, prompts.
         items: passages, products, entities, labels.
         judgements: judged pairs by rows.
-        normaliser: when two items count as exact duplicates; one of ``NORMALISERS``.
+        normaliser: when two anchors or items count as exact duplicates; one of ``NORMALISERS``.
         item_groups: int64[I], given by the user instead of a normaliser: equal numbers are
             duplicates, −1 none; or None.
         triples: the known triples where the collection was read from triples; or None.
@@ -306,11 +307,12 @@ class Collection:
         return self.judgements.split_names
 
     def positives(self, splits: Sequence[str] = ("train",)) -> Positives:
-        """Give the known positives of these splits and their exact duplicates: for mining, batches, banks."""
+        """Give the known positives of these splits, with exact duplicates of both sides: for mining, batches, banks."""
         return Positives.from_judgements(
             self.judgements.select(splits),
             n_anchors=len(self.anchors),
             n_items=len(self.items),
+            anchor_groups=self.duplicate_anchors,
             item_groups=self.duplicate_groups,
         )
 
@@ -327,28 +329,14 @@ class Collection:
     @cached_property
     def duplicate_groups(self) -> Int64:
         """int64[I]: equal numbers mark exact duplicates; −1 where an item is alone, empty or without text."""
-        if self.item_groups is not None:
-            return self.item_groups
-        if self.items.texts is None:
-            return np.full(len(self.items), -1, np.int64)
-        return self._equal_texts()
+        return _equal_texts(self.items, self.normaliser) if self.item_groups is None else self.item_groups
 
-    def _equal_texts(self) -> Int64:
-        normalise = NORMALISERS[self.normaliser]
-        seen: dict[bytes, int] = {}
-        codes = np.empty(len(self.items), np.int64)
-        for start in range(0, len(codes), 65536):
-            pairs = self.items.titles_and_texts(start, start + 65536)
-            payloads = self.items.payloads
-            references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
-            for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
-                normal_title = normalise(title)
-                # Their lengths keep the parts apart, whatever characters they hold.
-                key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
-                codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
-        alone = np.bincount(codes, minlength=1)[codes] == 1
-        codes[alone | self.items.empty] = -1
-        return codes
+    @cached_property
+    def duplicate_anchors(self) -> Int64:
+        """int64[A]: the same of anchors. Where the items' groups are given, ids tell anchors apart, not texts."""
+        if self.item_groups is not None:
+            return np.full(len(self.anchors), -1, np.int64)
+        return _equal_texts(self.anchors, self.normaliser)
 
     def digest(self, split: str) -> str:
         """Hash of what mining on this split depends on: anchors, items, positives and trusted negatives."""
@@ -358,3 +346,24 @@ class Collection:
             state.update(part.encode())
         state.update(trusted.indptr.astype("<i8").tobytes() + trusted.items.astype("<i8").tobytes())
         return state.hexdigest()
+
+
+def _equal_texts(records: Records, normaliser: str) -> Int64:
+    """Number equal records: int64[N], −1 where one is alone, empty or without text."""
+    codes = np.full(len(records), -1, np.int64)
+    if records.texts is None:
+        return codes
+    normalise = NORMALISERS[normaliser]
+    seen: dict[bytes, int] = {}
+    for start in range(0, len(codes), 65536):
+        pairs = records.titles_and_texts(start, start + 65536)
+        payloads = records.payloads
+        references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
+        for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
+            normal_title = normalise(title)
+            # Their lengths keep the parts apart, whatever characters they hold.
+            key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
+            codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
+    alone = np.bincount(codes, minlength=1)[codes] == 1
+    codes[alone | records.empty] = -1
+    return codes

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -196,7 +196,13 @@ class Positives:
 
     @classmethod
     def from_judgements(
-        cls, judgements: Judgements, *, n_anchors: int, n_items: int, item_groups: Int64 | None = None
+        cls,
+        judgements: Judgements,
+        *,
+        n_anchors: int,
+        n_items: int,
+        anchor_groups: Int64 | None = None,
+        item_groups: Int64 | None = None,
     ) -> Positives:
         """Build the relation from the pairs with a grade above 0.
 
@@ -204,20 +210,20 @@ class Positives:
             judgements: judged pairs; a pair given more than once counts once, with its highest grade.
             n_anchors: number of anchors.
             n_items: number of items.
-            item_groups: int64[I], equal numbers mark exact duplicates (−1: none); every duplicate of a
-                positive joins the relation with the provenance ``exact_duplicate``.
+            anchor_groups: int64[A], equal numbers mark exact duplicates (−1: none); what is positive for one is
+                positive for all.
+            item_groups: int64[I], the same of items. Pairs that join the relation by either have the provenance
+                ``exact_duplicate``.
         """
         keep = judgements.grades > 0
-        anchors, items = judgements.anchors[keep], judgements.items[keep]
-        grades, splits = judgements.grades[keep], judgements.splits[keep]
-        provenance = np.full(len(anchors), GIVEN, np.uint8)
-        if item_groups is not None:
-            pairs, twins = _duplicates_of(items, item_groups)
-            anchors = np.concatenate([anchors, anchors[pairs]])
-            items = np.concatenate([items, twins])
-            grades = np.concatenate([grades, grades[pairs]])
-            splits = np.concatenate([splits, splits[pairs]])
-            provenance = np.concatenate([provenance, np.full(len(pairs), EXACT_DUPLICATE, np.uint8)])
+        given = np.full(np.count_nonzero(keep), GIVEN, np.uint8)
+        columns: list[npt.NDArray[Any]] = [
+            judgements.anchors[keep], judgements.items[keep], judgements.grades[keep], judgements.splits[keep], given
+        ]  # fmt: skip
+        for side, groups in enumerate((anchor_groups, item_groups)):
+            if groups is not None:
+                columns = _with_duplicates(columns, side, groups)
+        anchors, items, grades, splits, provenance = columns
         # The first of equal pairs stays: a given pair before a duplicate's, then the highest grade.
         order = np.lexsort((-grades, provenance, items, anchors))
         anchors, items = anchors[order], items[order]
@@ -308,6 +314,14 @@ def gather_segments(indptr: Int64, rows: Int64) -> tuple[Int64, Int64]:
     """
     lengths = indptr[1:][rows] - indptr[:-1][rows]
     return segments.bounds(lengths), np.repeat(indptr[:-1][rows], lengths) + segments.places(lengths)
+
+
+def _with_duplicates(columns: list[npt.NDArray[Any]], side: int, groups: Int64) -> list[npt.NDArray[Any]]:
+    """Add, for every pair, those with the duplicates of its anchor (side 0) or item (side 1)."""
+    pairs, twins = _duplicates_of(columns[side], groups)
+    added = [column[pairs] for column in columns]
+    added[side], added[-1] = twins, np.full(len(pairs), EXACT_DUPLICATE, np.uint8)
+    return [np.concatenate(both) for both in zip(columns, added, strict=True)]
 
 
 def _duplicates_of(items: Int64, groups: Int64) -> tuple[Int64, Int64]:

@@ -48,8 +48,8 @@ def test_a_run_says_what_was_mined_and_where_it_is(mine, out):
     assert said.out.startswith("19 negatives for 6 anchors (asked: 4 each)")
     assert f"written to {out}" in said.out
     log = said.err.splitlines()
-    assert log[1].endswith("data: 12 queries, 30 items; splits: train, test")
-    assert log[2].startswith("mining: 6 of 6 in ")
+    assert log[0].endswith("data: 12 queries, 30 items; splits: train, test")
+    assert log[1].startswith("mining: 6 of 6 in ")
     assert "\x1b" not in said.out + said.err
 
 

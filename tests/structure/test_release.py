@@ -27,7 +27,7 @@ def test_the_core_is_light():
 
 def test_constraints_are_exact_versions_and_nothing_else():
     lines = [line for line in CONSTRAINTS if line and not line.startswith("#")]
-    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line)] == []
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", line)] == []
     assert lines == sorted(set(lines), key=lambda line: line.partition("==")[0])
 
 

@@ -75,6 +75,31 @@ def test_empty_items_are_no_duplicates_of_each_other():
     assert collection.positives().items.tolist() == [0]
 
 
+def test_what_is_positive_for_an_anchor_is_for_its_duplicates():
+    """A question that is asked twice, under two ids, must not get the answers of the other as negatives."""
+    collection = Collection.from_arrays(
+        [(0, 0), (1, 1), (2, 2)],
+        anchors=["speed of light", "Speed of  light", "sound"],
+        items=["299,792 km/s", "c", "343 m/s", "C "],
+        splits=["train", "train", "dev"],
+    )
+    positives = collection.positives()
+    assert [positives.row(anchor).tolist() for anchor in range(3)] == [[0, 1, 3], [0, 1, 3], []]
+    assert positives.given().items.tolist() == [0, 1]
+    assert collection.filter_index().row(2).tolist() == [2]
+
+
+def test_stated_groups_replace_the_anchors_texts_too():
+    collection = Collection.from_arrays([(0, 0), (1, 1)], anchors=["Ann", "ann"], items=2, item_groups=[-1, -1])
+    assert collection.duplicate_anchors.tolist() == [-1, -1]
+    assert [collection.positives().row(anchor).tolist() for anchor in range(2)] == [[0], [1]]
+
+
+def test_what_is_judged_otherwise_for_a_duplicate_is_not_trusted():
+    collection = Collection.from_arrays([(0, 0), (1, 0)], anchors=["q", "Q"], items=["a"], grades=[1, 0])
+    assert collection.trusted_negatives().items.tolist() == []
+
+
 def test_items_without_texts_have_no_duplicates():
     assert Collection.from_arrays([(0, 0)], anchors=1, items=3).duplicate_groups.tolist() == [-1, -1, -1]
 

@@ -87,7 +87,10 @@ class Given:
 
     def note_next(self) -> None:
         """Say what to do with the model."""
-        note(f"next: foils eval {shlex.quote(str(self.data))} --model {shlex.quote(str(self.out))}")
+        words = ["next: foils eval", shlex.quote(str(self.data)), "--model", shlex.quote(str(self.out))]
+        for name, path in (("--query-vectors", self.query_vectors), ("--corpus-vectors", self.corpus_vectors)):
+            words += [] if path is None else [name, shlex.quote(str(path))]
+        note(" ".join(words))
 
 
 def rows_of(mined: Mined | None, collection: Collection) -> MinedNegatives | None:
