@@ -1,6 +1,6 @@
 """Which negatives do DistMult and RotatE learn from? UMLS and Kinships, trained and evaluated by PyKEEN.
 
-    FOILS_DATA=… python benchmarks/knowledge_graph.py [--out docs/knowledge-graph.json]
+    FOILS_DATA=… python benchmarks/knowledge_graph.py [--out docs/training-knowledge-graph.json]
     FOILS_DATA=… python benchmarks/knowledge_graph.py --choose     # how SETTINGS were chosen; prints a table
 
 Fixed before the run: PyKEEN's models, losses, training loop and evaluator; eight negatives per triple, the same number
@@ -85,7 +85,7 @@ SETTINGS = {
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("docs/knowledge-graph.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/training-knowledge-graph.json"))
     parser.add_argument("--data", choices=DATA, action="append", help="one data set; again for the other")
     parser.add_argument("--choose", action="store_true", help="choose the settings on the valid triples, and stop")
     options = parser.parse_args()
@@ -219,7 +219,7 @@ def interval(found: Any) -> list[float]:
 
 
 def markdown_drawn(rows: list[dict[str, Any]]) -> str:
-    """Make the first table of docs/knowledge-graph.md."""
+    """Make the first table of docs/training-knowledge-graph.md."""
     lines = [
         f"| data | sampler | negatives per triple, of {NEGATIVES} asked | triples with fewer "
         "| known train triples per 1,000 negatives | hidden (valid, test) triples per 1,000 |",
@@ -235,7 +235,7 @@ def markdown_drawn(rows: list[dict[str, Any]]) -> str:
 
 
 def markdown_trained(rows: list[dict[str, Any]]) -> str:
-    """Make the second table of docs/knowledge-graph.md."""
+    """Make the second table of docs/training-knowledge-graph.md."""
     lines = [
         "| data | model | negatives | MRR | minus uniform | minus PyKEEN basic | Hits@10 | minus uniform | CPU s |",
         "|---" * 9 + "|",

@@ -1,6 +1,6 @@
 """Which negatives does matrix factorisation learn from? CiteULike-a and a tenth of Gowalla's users.
 
-    FOILS_DATA=… python benchmarks/recommender.py [--out docs/recommender.json]
+    FOILS_DATA=… python benchmarks/recommender.py [--out docs/training-recommender.json]
     FOILS_DATA=… python benchmarks/recommender.py --choose     # how SETTINGS were chosen; prints a table
     FOILS_DATA=… python benchmarks/recommender.py --choose --arm dns    # what another arm would have chosen
 
@@ -77,7 +77,7 @@ SETTINGS = {"citeulike_a": Settings(5e-3, 3e-2, 12), "gowalla": Settings(5e-3, 1
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("docs/recommender.json"))
+    parser.add_argument("--out", type=Path, default=Path("docs/training-recommender.json"))
     parser.add_argument("--data", choices=tuple(SETTINGS), action="append", help="one data set; again for the other")
     parser.add_argument("--choose", action="store_true", help="choose the settings on held-out train pairs, and stop")
     parser.add_argument("--arm", choices=ARMS, default=UNIFORM, help="with --choose: another arm")
@@ -247,7 +247,7 @@ def interval(found: Any) -> list[float]:
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """Make the table of docs/recommender.md."""
+    """Make the table of docs/training-recommender.md."""
     lines = [
         "| data | negatives | Recall@20 | minus uniform | nDCG@20 | minus uniform | minus in-batch "
         "| hidden positives per 1,000 negatives used | CPU s per run |",
