@@ -15,7 +15,7 @@ the margin are chosen once per model and data set, by the *uniform* arm on the v
 Beside that, what each sampler draws is counted, once for every train triple and seed: known triples of train, and true
 triples of valid and test, which no sampler can know.
 
-Needs ``pip install pykeen``. Prints the tables as Markdown and writes all numbers as JSON.
+Needs the extra ``kg``. Prints the tables as Markdown and writes all numbers as JSON.
 """
 
 from __future__ import annotations
