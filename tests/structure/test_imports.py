@@ -18,7 +18,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 # "foils" is the package's own __init__, which gathers the public surface.
 LEVELS = (
     {"errors"},
-    {"_array", "_cache", "_durable", "_extras", "_segments", "_threads", "ranks"},
+    {"_array", "_cache", "_compiled", "_durable", "_extras", "_segments", "_threads", "ranks"},
     {"positives"},
     {"records", "triples"},
     {"candidates"},
