@@ -1,7 +1,7 @@
 """Which body of a kernel runs: compiled by Numba where that is installed, NumPy where it is not.
 
-A kernel that has both lies in two modules of one package, ``<name>_numba`` and ``<name>_numpy``, with the same functions
-and the same results. Numba comes with the extra ``fast``.
+A kernel that has both lies in two modules of one package, ``<name>_numba`` and ``<name>_numpy``, with the same
+functions and the same results. Numba comes with the extra ``fast``.
 """
 
 from __future__ import annotations
