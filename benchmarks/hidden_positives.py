@@ -98,7 +98,7 @@ def encoded(name: str, collection: Collection, vectors: Path | None) -> tuple[An
     """Encode with MiniLM, or read what was encoded before."""
     if vectors is not None:
         return np.load(vectors / f"{name}.q.npy"), np.load(vectors / f"{name}.c.npy")
-    return encode_collection(open_encoder("minilm"), collection, cache=cache_folder())
+    return encode_collection(open_encoder("minilm", precision="float32"), collection, cache=cache_folder())
 
 
 def with_one_positive(collection: Collection, seed: int) -> tuple[Collection, Judgements]:

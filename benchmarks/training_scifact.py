@@ -95,7 +95,7 @@ def encoded(collection: Collection, vectors: Path | None) -> tuple[Any, Any]:
     """Encode with MiniLM through the cache, or read what was encoded before."""
     if vectors is not None:
         return np.load(vectors / "scifact.q.npy"), np.load(vectors / "scifact.c.npy")
-    return encode_collection(open_encoder("minilm"), collection, cache=cache_folder())
+    return encode_collection(open_encoder("minilm", precision="float32"), collection, cache=cache_folder())
 
 
 def with_known_documents(collection: Collection) -> Any:

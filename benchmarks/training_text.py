@@ -113,7 +113,7 @@ def encoded(name: str, data: Collection, vectors: Path | None) -> tuple[Floats, 
     """Encode with MiniLM through the cache, or read what was encoded before."""
     if vectors is not None and (vectors / f"{name}.q.npy").exists():
         return np.load(vectors / f"{name}.q.npy"), np.load(vectors / f"{name}.c.npy")
-    return encode_collection(open_encoder("minilm"), data, cache=cache_folder())
+    return encode_collection(open_encoder("minilm", precision="float32"), data, cache=cache_folder())
 
 
 # Mining and training

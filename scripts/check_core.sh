@@ -13,7 +13,7 @@ cd "$venv" # not the repository, whose files must not be what is imported
 bin/python -c "
 import sys, foils
 assert foils.__file__.startswith(sys.prefix), foils.__file__
-optional = {'torch', 'matplotlib', 'jinja2', 'bm25s', 'sentence_transformers'} & set(sys.modules)
+optional = {'torch', 'matplotlib', 'jinja2', 'sentence_transformers'} & set(sys.modules)
 assert not optional, f'import foils imports {optional}'
 "
 bin/foils --help > help.txt

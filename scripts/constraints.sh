@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --upgrade pip
 "$work/venv/bin/python" -m pip install --quiet --dry-run --only-binary :all: --report "$work/report.json" \
-  -e '.[all]' hatchling "$@"
+  -e '.[all,bench]' hatchling "$@"
 {
   echo "# Exact versions of everything that make installs: what the checks ran with, not what foils requires."
   echo "# Written by: scripts/constraints.sh $(basename "$python") $*"

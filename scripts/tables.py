@@ -1,4 +1,4 @@
-"""Write the tables of README.md and of the reference from the registries, or check that they are up to date.
+"""Write the tables of README.md and of docs/ from the registries and from saved numbers, or check them.
 
 A table stands between the lines ``<!-- table: NAME -->`` and ``<!-- /table -->``; the names are the keys of
 TABLES.
@@ -20,9 +20,10 @@ from typing import Any
 
 import msgspec
 import part_fields
+import speed_tables
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/reference/parts.md", "docs/reference/recipes.md")
+PAGES = ("README.md", "docs/reference/parts.md", "docs/reference/recipes.md", "docs/speed.md")
 OPEN = re.compile(r"<!-- table: (\S+) -->")
 CLOSE = "<!-- /table -->"
 FAMILIES = ("sources", "scorers", "rules", "samplers")
@@ -157,6 +158,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recipes": recipes_table,
     **{family: partial(part_fields.family, f"foils.{family}") for family in FAMILIES},
     "losses": partial(part_fields.family, "foils.recipes.losses"),
+    **speed_tables.TABLES,
 }
 
 if __name__ == "__main__":

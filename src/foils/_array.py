@@ -16,11 +16,13 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_torch_array
+
+from foils._compiled import kernels
+from foils._folds_numpy import CELLS, fold, row_blocks
 
 Array = Any  # a NumPy array or a PyTorch tensor; results are of the kind that was passed in
 
@@ -29,8 +31,7 @@ _INCREMENT = 0x9E3779B97F4A7C15 - 2**64
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 
 _TOP_SHARE = 0.25  # measured: finding a threshold pays when at most this share of a row is kept
-_BLOCK_CELLS = {"cpu": 2**17}  # float64 cells: 1 MiB, about the second-level cache of one core
-_DEVICE_BLOCK_CELLS = 2**25  # 256 MiB, enough to fill an accelerator
+_DEVICE_BLOCK_CELLS = 2**25  # float64: 256 MiB, enough to fill an accelerator
 
 
 class Key(NamedTuple):
@@ -61,16 +62,26 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     return np.asarray(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
 
 
+def key_bits(key: Key) -> int:
+    """Return the 64 bits that a key contributes to noise, as int64."""
+    digest = hashlib.blake2b(json.dumps([int(key.seed), key.stage, int(key.epoch)]).encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "little", signed=True)
+
+
 def counter_uniform(key: Key, units: Array, counters: Array) -> Array:
     """Return uniform float64 noise strictly inside (0, 1), a pure function of key, unit and counter.
 
     Units (row numbers) and counters (item rows or draw numbers) are int64 and broadcast.
     """
+    return uniform_of_bits(key_bits(key), units, counters)
+
+
+def uniform_of_bits(bits: int, units: Array, counters: Array) -> Array:
+    """Return what :func:`counter_uniform` does for the key with these bits."""
     xp = namespace(units, counters)
     units, counters = (xp.astype(numbers, xp.int64, copy=False) for numbers in (units, counters))
-    digest = hashlib.blake2b(json.dumps([int(key.seed), key.stage, int(key.epoch)]).encode(), digest_size=8)
     with np.errstate(over="ignore"):  # NumPy warns of wrap-around in 0-d arrays only
-        state = _mix(_mix(units + _INCREMENT) ^ int.from_bytes(digest.digest(), "little", signed=True))
+        state = _mix(_mix(units + _INCREMENT) ^ bits)
         state = _mix(state + counters * _INCREMENT)
     # 52 bits and a half step: exact in float64, and neither 0 nor 1 can occur.
     return (xp.astype(_shift_right(state, 12), xp.float64) + 0.5) * 2.0**-52
@@ -210,18 +221,6 @@ def row_sum(values: Array) -> Array:
     return total
 
 
-def logsumexp(values: Array) -> Array:
-    """Return float64[A], log Σ exp of each row of values[A,K]; -inf for a row of -inf or without cells."""
-    xp = namespace(values)
-    values = xp.astype(values, xp.float64, copy=False)
-    if values.shape[1] == 0:
-        return row_sum(values) - xp.inf
-    peak = xp.max(values, axis=1)
-    shift = xp.where(xp.isfinite(peak), peak, xp.zeros_like(peak))
-    with np.errstate(divide="ignore", over="ignore"):
-        return xp.log(row_sum(xp.exp(values - shift[:, None]))) + shift
-
-
 def masked_quantile(values: Array, mask: Array, q: float) -> Array:
     """Return float64[A], the q-quantile of the cells of values[A,K] where mask is True; NaN where none is.
 
@@ -257,11 +256,12 @@ def exact_dot(left: Array, right: Array) -> Array:
     if left.shape != right.shape or left.dtype != xp.float32 or right.dtype != xp.float32:
         raise ValueError(f"expected float32 matrices of one shape, not {left.shape} and {right.shape}")
     scores = xp.empty(left.shape[0], dtype=xp.float32, device=device(left))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for block in _row_blocks(left):
-            products = xp.astype(left[block], xp.float64)
-            products *= right[block]
-            scores[block] = xp.astype(_fold(products), xp.float32)
+    if not is_torch(left):
+        every = np.arange(len(left))
+        kernels("foils._folds").dots(left, every, right, every, scores)
+        return scores
+    for block in row_blocks(left.shape[0], left.shape[1], _cells_at_once(left)):
+        scores[block] = fold(left[block].double() * right[block].double()).float()
     return scores + 0.0  # no -0.0, so scores that tie are the same bits
 
 
@@ -271,10 +271,14 @@ def normalise_rows(vectors: Array) -> Array:
     The length is summed in float64 by the fold of :func:`exact_dot`, so entries must lie below 1e150.
     """
     xp = namespace(vectors)
+    if not is_torch(vectors):
+        unit = np.array(vectors, dtype=np.float32, order="C")
+        kernels("foils._folds").normalise(unit)
+        return unit
     unit = xp.empty(tuple(vectors.shape), dtype=xp.float32, device=device(vectors))
-    for block in _row_blocks(vectors):
+    for block in row_blocks(vectors.shape[0], vectors.shape[1], _cells_at_once(vectors)):
         rows = xp.astype(vectors[block], xp.float64)
-        length = xp.sqrt(_fold(rows * rows))
+        length = xp.sqrt(fold(rows * rows))
         unit[block] = xp.astype(rows / xp.where(length == 0.0, 1.0, length)[:, None], xp.float32)
     return unit
 
@@ -290,6 +294,8 @@ def _mix(state: Array) -> Array:
 
 def _shift_right(state: Array, bits: int) -> Array:
     """Shift int64 as if unsigned: PyTorch has no arithmetic on uint64."""
+    if not is_torch(state):
+        return (state.view(np.uint64) >> np.uint64(bits)).view(np.int64)
     return (state >> bits) & ((1 << (64 - bits)) - 1)
 
 
@@ -379,22 +385,6 @@ def _segment_sums(values: Array, starts: Array, lengths: Array) -> Array:
     return sums.new_empty(sums.shape).index_copy(0, order, sums)
 
 
-def _row_blocks(matrix: Array) -> Iterator[slice]:
-    """Yield slices of rows whose float64 copy stays near the processor."""
-    cells = _BLOCK_CELLS.get(str(device(matrix)), _DEVICE_BLOCK_CELLS)
-    step = max(1, cells // max(1, matrix.shape[1]))
-    for start in range(0, matrix.shape[0], step):
-        yield slice(start, start + step)
-
-
-def _fold(cells: Array) -> Array:
-    """Sum each row of cells[P,d] in place: add the right half to the left until one column is left."""
-    width = cells.shape[1]
-    if width == 0:
-        return row_sum(cells)
-    while width > 1:
-        half = (width + 1) // 2
-        left = cells[:, : width - half]
-        left += cells[:, half:width]
-        width = half
-    return cells[:, 0]
+def _cells_at_once(matrix: Array) -> int:
+    """Say how many float64 cells stay near the processor."""
+    return CELLS if device(matrix).type == "cpu" else _DEVICE_BLOCK_CELLS

@@ -16,6 +16,8 @@ from foils.errors import FolderError
 
 READ_BYTES = 1 << 20
 
+Content = bytes | memoryview
+
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
     """Have ``write`` fill a temporary file, then make it durable under its name."""
@@ -30,10 +32,25 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     sync(path.parent)
 
 
+def write_bytes(path: Path, content: Content) -> None:
+    """Write bytes, durably."""
+    write_file(path, lambda partial: partial.write_bytes(content))
+
+
 def write_json(path: Path, data: object) -> None:
     """Write JSON with sorted keys and indentation, durably."""
     text = msgspec.json.format(msgspec.json.encode(data, order="deterministic"), indent=2) + b"\n"
-    write_file(path, lambda partial: partial.write_bytes(text))
+    write_bytes(path, text)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Add a line to a file, durably; a kill or a full disk may leave a part of it."""
+    new = not path.exists()
+    with path.open("ab") as file:
+        file.write(line)
+    sync(path)
+    if new:
+        sync(path.parent)
 
 
 def part_of(path: Path) -> Path:
@@ -75,6 +92,11 @@ def checksum(path: Path) -> str:
         while chunk := file.read(READ_BYTES):
             state.update(chunk)
     return state.hexdigest()
+
+
+def digest(content: Content) -> str:
+    """SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 @contextmanager

@@ -1,50 +1,78 @@
-"""Products on one thread, so that their bits do not depend on the machine's number of threads.
+"""Products on one thread, so that workers do not crowd each other and bits do not depend on the number of threads.
 
-The number of BLAS threads belongs to the whole process. Where jobs overlap, each would restore what it
+The number of threads of a library belongs to the whole process. Where jobs overlap, each would restore what it
 found, the first to end while others still run; so the first to begin sets one, the last to end restores.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
+Restore = Callable[[], object]
+
 
 class _Limit:
-    """The limit of this process, and how many jobs hold it."""
+    """The limit of one library in this process, and how many jobs hold it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: Callable[[], Restore]) -> None:
+        self.limit = limit
         self.lock = threading.Lock()
         self.holders = 0
-        self.limits: threadpool_limits | None = None
+        self.restore: Restore | None = None
 
-    def take(self) -> None:
-        """Set one thread, for the first holder."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Set one thread, for the first holder, and restore the number for the last."""
         with self.lock:
             if self.holders == 0:
-                self.limits = threadpool_limits(1, user_api="blas")
+                self.restore = self.limit()
             self.holders += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.holders -= 1
+                if self.holders == 0 and self.restore is not None:
+                    self.restore()
+                    self.restore = None
 
-    def release(self) -> None:
-        """Restore the number of threads, for the last holder."""
-        with self.lock:
-            self.holders -= 1
-            if self.holders == 0 and self.limits is not None:
-                self.limits.restore_original_limits()
-                self.limits = None
+
+def _limit_blas() -> Restore:
+    limits = threadpool_limits(1, user_api="blas")
+    return lambda: limits.restore_original_limits()
 
 
-_LIMIT = _Limit()
+def _limit_torch() -> Restore:
+    import torch
+
+    found = torch.get_num_threads()
+    torch.set_num_threads(1)
+    return lambda: torch.set_num_threads(found)
+
+
+_BLAS = _Limit(_limit_blas)
+_TORCH = _Limit(_limit_torch)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run products on one thread until the last overlapping block ends."""
-    _LIMIT.take()
-    try:
+    """Run NumPy's products on one thread until the last overlapping block ends."""
+    with _BLAS.held():
         yield
-    finally:
-        _LIMIT.release()
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Run PyTorch's products on one thread until the last overlapping block ends.
+
+    PyTorch keeps its number for each thread that calls it: every worker enters for itself.
+    """
+    import torch
+
+    with _TORCH.held():
+        torch.set_num_threads(1)
+        yield

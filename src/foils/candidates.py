@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,15 @@ RESERVED = frozenset({"rank", "source", "log_q", "p_positive"})
 
 Reference = Literal["min", "max", "mean", "pair"]
 """Which positive of a unit stands for all; ``pair`` is the only one of a unit that is a pair."""
+
+
+@runtime_checkable
+class Referring(Protocol):
+    """A part that compares with one positive of the unit."""
+
+    @property
+    def reference(self) -> Reference:
+        """Which positive."""
 
 
 class Kind(StrEnum):

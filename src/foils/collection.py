@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from foils.errors import DataError, did_you_mean
+from foils.errors import DataError, InputError, did_you_mean
 from foils.positives import Int64, Judgements, Positives, Relation
 from foils.records import Records, strings
 from foils.triples import Triples
 
-__all__ = ["NORMALISERS", "Collection", "Records", "strings"]
+__all__ = ["NORMALISERS", "Collection", "Records", "require_collection", "strings"]
 
 NORMALISERS: Mapping[str, Callable[[str], str]] = {
     "text": lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split()),
@@ -346,6 +347,24 @@ class Collection:
             state.update(part.encode())
         state.update(trusted.indptr.astype("<i8").tobytes() + trusted.items.astype("<i8").tobytes())
         return state.hexdigest()
+
+
+def require_collection(given: Any) -> Collection:
+    """Take a collection and nothing else, before work starts.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if isinstance(given, Collection):
+        return given
+    found, mend = (
+        type(given).__name__,
+        "read one with Collection.from_path(path), or make one by Collection.from_arrays",
+    )
+    if isinstance(given, str | os.PathLike):
+        found = repr(str(given)[:80])
+        mend = f"read it first: foils.Collection.from_path({found}), or foils.load for a public data set"
+    raise InputError(f"expected a Collection, found {found}; {mend}")
 
 
 def _equal_texts(records: Records, normaliser: str) -> Int64:

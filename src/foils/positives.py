@@ -28,6 +28,22 @@ PAIR_BITS = 32
 GIVEN, EXACT_DUPLICATE = PROVENANCES.index("given"), PROVENANCES.index("exact_duplicate")
 
 
+DEVELOPMENT = ("dev", "valid", "validation", "val")
+"""Names of one and the same kind of split."""
+
+
+def nearest_split(name: str, names: Sequence[str]) -> str:
+    """Name the split that was likely meant, and list all, for the end of an error message.
+
+    >>> nearest_split("valid", ["train", "dev"])
+    "did you mean 'dev'? Valid: dev, train"
+    """
+    if name not in DEVELOPMENT:
+        return did_you_mean(name, names)
+    alike = [other for other in names if other in DEVELOPMENT]
+    return did_you_mean(alike[0], names) if alike else f"Valid: {', '.join(sorted(names))}"
+
+
 @dataclass(frozen=True, eq=False)
 class Judgements:
     """Judged (anchor, item) pairs as given.
@@ -56,7 +72,7 @@ class Judgements:
             raise DataError(f"the splits are the single string {splits!r}; give a tuple: ({splits!r},)")
         for name in splits:
             if name not in self.split_names:
-                raise DataError(f"there is no split {name!r}; {did_you_mean(name, self.split_names)}")
+                raise DataError(f"there is no split {name!r}; {nearest_split(name, self.split_names)}")
         codes = [self.split_names.index(name) for name in splits]
         keep = np.isin(self.splits, codes)
         return Judgements(self.anchors[keep], self.items[keep], self.grades[keep], self.splits[keep], self.split_names)

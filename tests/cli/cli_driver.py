@@ -22,8 +22,8 @@ def pause_after(shard: int) -> None:
     """Sleep once that shard is written."""
     original = Folder.write_shard
 
-    def write_shard(folder: Folder, manifest: Any, name: str, *rest: Any) -> Any:
-        written = original(folder, manifest, name, *rest)
+    def write_shard(folder: Folder, name: str, *rest: Any) -> Any:
+        written = original(folder, name, *rest)
         if int(name) == shard:
             sys.stderr.write("paused\n")
             sys.stderr.flush()

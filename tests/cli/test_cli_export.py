@@ -70,3 +70,38 @@ def test_other_data_is_refused(result, data, run, tmp_path):
     data.change("corpus.jsonl", 0, text="changed")
     said = run("export", result, "--data", data.path, "--format", "triplet", "--out", tmp_path / "rows.jsonl")
     assert "mined from other data" in said.error
+
+
+def test_lists_in_csv_are_refused_by_the_name_of_the_file(result, run, tmp_path):
+    out = tmp_path / "rows.csv"
+    error = run("export", result, "--format", "flagembedding", "--columns", "id", "--out", out).error
+    assert error == f"{out}: CSV has no lists, which pos, neg would be; write .jsonl or .parquet"
+    assert not out.exists()
+
+
+def test_another_epoch_of_a_sampler_that_draws_nothing_warns(result, data, run, tmp_path):
+    words = ("export", result, "--format", "triplet", "--columns", "id")
+    first = run(*words, "--out", tmp_path / "0.jsonl")
+    assert "warning" not in first.err
+    third = run(*words, "--epoch", 3, "--out", tmp_path / "3.jsonl")
+    assert third.code == 0
+    assert "warning: --epoch 3: the sampler top_k draws nothing, so every epoch gives the same rows" in third.err
+    assert (tmp_path / "0.jsonl").read_bytes() == (tmp_path / "3.jsonl").read_bytes()
+    drawn = tmp_path / "drawn"
+    assert run("mine", data.path, "--recipe", "uniform", "--negatives", 2, "--out", drawn).code == 0
+    other = run("export", drawn, "--format", "triplet", "--columns", "id", "--epoch", 3, "--out", tmp_path / "u.jsonl")
+    assert "warning" not in other.err
+
+
+def test_a_card_of_an_earlier_export_is_not_left_beside_new_rows(result, run, tmp_path):
+    out = tmp_path / "new" / "rows.jsonl"
+    words = ("export", result, "--columns", "id", "--out", out)
+    assert run(*words, "--format", "triplet", "--card", "cc-by-4.0").code == 0
+    before = out.read_bytes()
+    error = run(*words, "--format", "n-tuple", "--overwrite").error
+    assert "README.md is the card of an earlier rows.jsonl" in error
+    assert out.read_bytes() == before
+    assert run(*words, "--format", "n-tuple", "--overwrite", "--card", "cc-by-4.0").code == 0
+    assert "n-tuple" in (out.parent / "README.md").read_text(encoding="utf-8")
+    beside = out.with_name("other.jsonl")
+    assert run("export", result, "--columns", "id", "--format", "triplet", "--out", beside).code == 0

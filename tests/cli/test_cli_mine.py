@@ -23,9 +23,9 @@ def written(monkeypatch) -> list[str]:
     names = []
     original = Folder.write_shard
 
-    def write_shard(folder, manifest, name, *rest):
+    def write_shard(folder, name, *rest):
         names.append(name)
-        return original(folder, manifest, name, *rest)
+        return original(folder, name, *rest)
 
     monkeypatch.setattr(Folder, "write_shard", write_shard)
     return names
@@ -34,10 +34,10 @@ def written(monkeypatch) -> list[str]:
 def stop_after(monkeypatch, shards: int, error: type[BaseException]) -> None:
     original = Folder.write_shard
 
-    def write_shard(folder, manifest, name, *rest):
-        if len(manifest.shards) == shards:
+    def write_shard(folder, name, *rest):
+        if int(name) == shards:
             raise error
-        return original(folder, manifest, name, *rest)
+        return original(folder, name, *rest)
 
     monkeypatch.setattr(Folder, "write_shard", write_shard)
 

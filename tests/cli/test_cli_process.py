@@ -55,7 +55,10 @@ def test_the_command_is_installed():
     assert entry.value == "foils.cli:main"
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_ends_in_the_same_bytes(mining, out, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_stopped_run_says_how_to_go_on_and_ends_in_the_same_bytes(mining, out, tmp_path, number, code, word):
     # Where the tests themselves run in the background, SIGINT may be ignored, and children would inherit that.
     heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     with subprocess.Popen(
@@ -65,11 +68,11 @@ def test_an_interrupted_run_says_how_to_go_on_and_ends_in_the_same_bytes(mining,
         while (line := process.stderr.readline()) != "paused\n":
             assert line, "it ended before it paused"
         in_use = finished(*mining)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         said = process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert said.splitlines()[-1] == (
-        "error: interrupted; what was finished is kept; run the same command again, without --fresh, "
+        f"error: {word}; what was finished is kept; run the same command again, without --fresh, "
         "to go on where it stopped"
     )
     assert "Traceback" not in said

@@ -282,3 +282,9 @@ class Fake:
     @staticmethod
     def get_model_path() -> str:
         return "nowhere"
+
+
+def test_a_precision_without_a_model_is_refused(mine, out):
+    error = mine("nv-retriever", "--precision", "bfloat16").error
+    assert "--precision is for --model" in error
+    assert not out.exists()

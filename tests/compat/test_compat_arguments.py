@@ -208,3 +208,47 @@ def test_a_cross_encoder_is_asked_once_per_pair_and_block():
     cross_encoder = TableCrossEncoder()
     mine(dataset, model, corpus=corpus, cross_encoder=cross_encoder, num_negatives=1)
     assert len(cross_encoder.pairs) == len(set(cross_encoder.pairs))
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"anchor_column_name": "qury"}, "anchor_column_name is 'qury'; did you mean 'query'"),
+        ({"positive_column_name": "anwser"}, "positive_column_name is 'anwser'; did you mean 'answer'"),
+        ({"anchor_column_name": "answer"}, "anchor and positive are both the column 'answer'"),
+    ],
+)
+def test_columns_that_are_not_there_are_refused(named, message):
+    model, dataset, corpus = line(0.9, STEPS)
+    for given in (dataset, dataset.to_list()):
+        with pytest.raises(ArgumentError, match=message):
+            mine(given, model, corpus=corpus, **named)
+    assert model.calls == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("all-MiniLM-L6-v2", r"open it first: sentence_transformers\.SentenceTransformer\('all-MiniLM-L6-v2'\)"),
+        (None, "model is None, which has no encode_query and no encode_document"),
+    ],
+)
+def test_something_else_than_a_model_is_refused(given, message):
+    _, dataset, corpus = line(0.9, STEPS)
+    with pytest.raises(ArgumentError, match=message):
+        mine(dataset, given, corpus=corpus)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("nq", r"the data set is 'nq'; expected a datasets\.Dataset"),
+        ({"query": ["q"], "answer": ["a"]}, r"Dataset\.from_dict\(columns\)"),
+        ([("q", "a")], r"row 0 of the data set is \('q', 'a'\); expected a dict"),
+        ([{"query": "q", "answer": "a"}, {"query": "q"}], "row 1 of the data set is .*'query', 'answer'"),
+    ],
+)
+def test_something_else_than_a_data_set_is_refused(given, message):
+    model, _, corpus = line(0.9, STEPS)
+    with pytest.raises(ArgumentError, match=message):
+        mine(given, model, corpus=corpus)

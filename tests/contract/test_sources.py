@@ -15,6 +15,7 @@ from foils.search import Blocks
 from foils.sources import (
     BM25,
     HNSW,
+    IVF,
     Bernoulli,
     Dense,
     InBatch,
@@ -36,6 +37,7 @@ DRAWN = (One(dense=Dense(k=64)), One(uniform=Uniform(k=9)))
 EXAMPLES = {
     "bm25": (BM25(k=7), BM25(k=7, k1=1.5, b=0.75, method="robertson")),
     "hnsw": (HNSW(k=7), HNSW(k=7, similarity="dot", connectivity=4)),
+    "ivf": (IVF(k=7), IVF(k=7, similarity="dot", lists=9, probes=1)),
     "run": (Run(file=FILE, k=7), Run(file=FILE, k=7, scored=False)),
     "in_batch": (InBatch(batch_size=8), InBatch(batch_size=5, k=3)),
     "mixture": (
@@ -248,7 +250,7 @@ def test_inputs_are_looked_at_before_work(name, fields, per):
             continue
         with pytest.raises(InputError) as caught:
             fields.check(worse)
-        assert isinstance(caught.value, DataError) is (matrices is bad["nan"])
+        assert isinstance(caught.value, DataError) is (matrices is not bad["none"])
 
 
 @every_source

@@ -237,6 +237,10 @@ def test_models_of_another_kind_are_refused_before_work(tmp_path, sentence_model
         opened(sentence_model)
     with pytest.raises(InputError, match="cross-encoder 'no-such': there is no such folder"):
         opened("no-such")
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "config.json").write_text('{"model_type": "model2vec"}')
+    with pytest.raises(InputError, match="is a static encoder, which reads one text at a time"):
+        opened(tmp_path / "static")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"there is no config\.json"):
         opened(tmp_path / "empty")
@@ -245,6 +249,23 @@ def test_models_of_another_kind_are_refused_before_work(tmp_path, sentence_model
         opened(classifier).score(rows, items)
     with pytest.raises(DataError, match="is a CrossEncoder; expected a SentenceTransformer"):
         foils.mine(DATA, "naive-top-k", negatives=2, model=classifier)
+
+
+def test_a_bare_model_of_transformers_is_a_cross_encoder(tmp_path):
+    """As many are on the hub: a config.json that names an architecture, and no modules.json."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "bert", "num_labels": 1}')
+    assert CrossEncoderModel.open(str(folder), None, None).folder == folder
+
+
+def test_searching_deeper_is_said_to_be_read_by_the_model(reranked):
+    reranked.write_text(reranked.read_text() + MARGIN)
+    for deepest, told in (("", True), (", max_depth: 48", True), (", max_depth: 24", False)):
+        reranked.write_text(reranked.read_text().replace(", max_depth: 12", deepest))
+        warnings = foils.plan(DATA, reranked, negatives=2, **VECTORS).warnings
+        assert any("cross_encoder reads every candidate" in one for one in warnings) == told
+        reranked.write_text(reranked.read_text().replace(f"k: 12{deepest}", "k: 12, max_depth: 12"))
 
 
 def test_a_sentence_model_and_a_cross_encoder_from_texts_alone(reranked, tmp_path):

@@ -102,6 +102,17 @@ def test_texts_are_encoded_longest_first_in_chunks_and_once_each(tmp_path):
     assert [len(text) for text in encoder.texts] == sorted(map(len, words(10)), reverse=True)
 
 
+def test_a_second_run_encodes_nothing_and_a_changed_percent_is_one_percent(tmp_path):
+    texts = words(400)
+    encoded(Counting(), texts, tmp_path)
+    again, after = Counting(), Counting()
+    encoded(again, texts, tmp_path)
+    assert again.texts == []
+    changed = [f"{text} (revised)" if row % 100 == 7 else text for row, text in enumerate(texts)]
+    assert encoded(after, changed, tmp_path).tobytes() == expected(changed).tobytes()
+    assert sorted(after.texts) == sorted(changed[7::100])
+
+
 def test_another_model_never_gets_these_vectors(tmp_path):
     encoded(Counting("a"), words(5), tmp_path)
     other = encoded(Counting("b", seed=1), words(5), tmp_path)

@@ -221,6 +221,21 @@ def test_without_patience_the_last_step_is_kept(collection, retriever, tmp_path)
     assert any((trained[name] != tensor).any() for name, tensor in base.items())
 
 
+def test_products_in_bfloat16_end_near_those_in_float32(collection, retriever, tmp_path):
+    found = {}
+    for precision in ("auto", "float32", "bfloat16"):  # there is no GPU here, so auto is float32
+        settings = FullSettings(
+            steps=2, batch_size=16, negatives="in_batch", patience=0, learning_rate=1e-3, precision=precision
+        )
+        fit_full(collection, retriever, out=tmp_path / precision, settings=settings)
+        found[precision] = load_file(tmp_path / precision / "model.safetensors")
+    assert all((found["auto"][name] == tensor).all() for name, tensor in found["float32"].items())
+    assert all(tensor.dtype == np.float32 for tensor in found["bfloat16"].values())
+    assert any((found["bfloat16"][name] != tensor).any() for name, tensor in found["float32"].items())
+    for name, tensor in found["float32"].items():  # a step moves a weight by the rate at most
+        np.testing.assert_allclose(found["bfloat16"][name], tensor, atol=5e-3)
+
+
 def test_exhausted_counts_from_the_best():
     assert not is_exhausted([0.1], 1)
     assert not is_exhausted([0.1, 0.2, 0.15], 2)
@@ -293,7 +308,7 @@ def test_a_model_that_is_there_is_not_overwritten(collection, mined, retriever, 
 
 def test_a_missing_package_names_the_extra(collection, mined, retriever, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "foils.integrations.sentence_transformers.prepare.find_spec",
+        "foils._extras.find_spec",
         lambda name: None if name == "accelerate" else name,
     )
     with pytest.raises(MissingExtraError, match=r"accelerate is not installed.*foils\[train\]"):

@@ -226,6 +226,6 @@ def test_factories_of_different_data_sets_and_labels_with_tabs_are_refused(graph
 
 
 def test_without_pykeen_its_extra_is_named(graph, monkeypatch):
-    monkeypatch.setattr("foils.integrations.pykeen.peer.find_spec", lambda name: None)
+    monkeypatch.setattr("foils._extras.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"foils\[kg\]"):
         pykeen.triples_factories(graph)

@@ -2,9 +2,10 @@
 
 Usage: mining_driver.py SCENARIO FOLDER FIRST STEP [COUNT]
 
-There is a fault point before each write, fsync, rename, delete and new folder, so the one after it is that of the next
-operation; one amid each write; and one at the end. A killed process also loses what it did not fsync. SCENARIO is
-``new``, ``fresh`` (over the result of another seed) or ``deepen``. Each run is a fork, which saves its imports.
+There is a fault point before each write, line added, fsync, rename, delete and new folder, so the one after it is that
+of the next operation; one amid each write; and one at the end. A killed process also loses what it did not fsync.
+SCENARIO is ``new``, ``fresh`` (over the result of another seed) or ``deepen``. Each run is a fork, which saves its
+imports.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mining_problem import Problem, file_bytes, problem
+from mining_problem import Problem, file_bytes, finished_shards, problem
 
 from foils import _durable as durable
 from foils.errors import FolderError
@@ -26,6 +27,7 @@ from foils.mining.folder import Folder
 from foils.mining.settle import Search
 
 KILLED = 137
+SHARDS = ["00000", "00001", "00002"]
 RECIPE = Path(__file__).with_name("deep.yaml")
 
 
@@ -35,9 +37,11 @@ class Faults:
     def __init__(self, fatal: int) -> None:
         self.fatal, self.passed = fatal, 0
         self.unsynced: set[Path] = set()
+        self.added: dict[Path, int] = {}
         original = durable.write_file
         durable.write_file = lambda path, write: original(path, self._faulty_write(write))
-        durable.sync = self._faulty("sync", self.unsynced.discard)  # waiting for the disk proves nothing here
+        durable.append = self._faulty_append
+        durable.sync = self._faulty("sync", self._synced)  # waiting for the disk proves nothing here
         durable.rename = self._faulty("rename", self._renamed(durable.rename))
         durable.remove = self._faulty("remove", durable.remove)
         durable.make_folder = self._faulty("make_folder", durable.make_folder)
@@ -47,6 +51,8 @@ class Faults:
         if self.passed == self.fatal:
             for path in self.unsynced:
                 path.write_bytes(b"")
+            for path, size in self.added.items():
+                os.truncate(path, size)
             say(what)
             os._exit(KILLED)
         self.passed += 1
@@ -68,6 +74,21 @@ class Faults:
             self.unsynced.add(partial)
 
         return faulty
+
+    def _faulty_append(self, path: Path, line: bytes) -> None:
+        self.point(f"append {path.name}")
+        whole = path.read_bytes() if path.exists() else b""
+        path.write_bytes(whole + line[: len(line) // 2])
+        self.point(f"amid append {path.name}")  # what came to the disk by itself: a torn line
+        path.write_bytes(whole + line)
+        self.added[path] = len(whole)
+        durable.sync(path)
+        if not whole:
+            durable.sync(path.parent)
+
+    def _synced(self, path: Path) -> None:
+        self.unsynced.discard(path)
+        self.added.pop(path, None)
 
     def _renamed(self, original: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
         def rename(source: Path, target: Path) -> None:
@@ -99,7 +120,7 @@ def mine(scenario: str, base: Path, fatal: int) -> dict[str, Any]:
     this, out = this_problem(), base / "out"
     written: list[str] = []
     searched: list[int] = []
-    _spy(Folder, "write_shard", lambda folder, manifest, name, *rest: written.append(name))
+    _spy(Folder, "write_shard", lambda folder, name, *rest: written.append(name))
     _spy(Search, "candidates", lambda search, rows, depth: searched.append(len(rows)))
     rejudged = this.open(base / "rejudged") if scenario == "deepen" else None
     faults = Faults(fatal)
@@ -160,11 +181,11 @@ def opened(out: Path) -> str:
 
 
 def finished(out: Path) -> tuple[bool, list[str]]:
-    """Read what the manifest says is finished: all, or which shards."""
+    """Read what is finished: all, or which shards."""
     if not (out / "manifest.json").is_file():
-        return False, []
+        return False, finished_shards(out)
     manifest = json.loads((out / "manifest.json").read_text())
-    return manifest["complete"], sorted(manifest["shards"])
+    return manifest["complete"], SHARDS if manifest["complete"] else []
 
 
 def main(scenario: str, folder: str, first: str, step: str, count: str = "1000") -> None:

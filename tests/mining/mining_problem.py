@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,13 @@ def problem(
 def contents(table: pa.Table) -> str:
     """Spell a table out, so that NaN equals NaN."""
     return repr(table.to_pydict())
+
+
+def finished_shards(path: Path) -> list[str]:
+    """Read from the journal which shards are finished; none where there is no journal."""
+    journal = path / "journal.jsonl"
+    lines = journal.read_bytes().split(b"\n")[:-1] if journal.is_file() else []
+    return sorted(json.loads(line)["shard"]["name"] for line in lines)
 
 
 def file_bytes(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mining_problem import file_bytes, problem
+from mining_problem import file_bytes, finished_shards, problem
 
 from foils.errors import FolderError
 from foils.mining import Execution, Mined
@@ -154,7 +154,7 @@ def test_killed_at_random_a_run_is_finished_by_the_next(tmp_path, whole_run, see
 def test_an_interrupted_process_leaves_a_folder_that_can_be_resumed(tmp_path, whole_run):
     out = tmp_path / "out"
     process = start(DEEP, out)
-    while not (out / "manifest.json").is_file():
+    while not finished_shards(out):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate()
@@ -162,8 +162,6 @@ def test_an_interrupted_process_leaves_a_folder_that_can_be_resumed(tmp_path, wh
     assert complaint.rstrip().endswith("KeyboardInterrupt")
     with pytest.raises(FolderError, match="not finished"):
         Mined.open(out)
-    finished = set(json.loads((out / "manifest.json").read_text())["shards"])
-    assert finished
     assert stop(start(DEEP, out), signal.SIGKILL, 120) == 0
     assert file_bytes(out) == whole_run
 
@@ -177,7 +175,7 @@ def test_an_interrupt_while_a_shard_is_computed_keeps_the_shards_before_it(tmp_p
 
     with pytest.raises(KeyboardInterrupt):
         this.mine(DEEP, out, progress=interrupt)
-    assert list(json.loads((out / "manifest.json").read_text())["shards"]) == ["00000"]
+    assert finished_shards(out) == ["00000"]
     assert not list(out.rglob("*.part"))
     seen = []
     this.mine(DEEP, out, progress=lambda done, total: seen.append((done, total)))
@@ -195,8 +193,8 @@ def test_what_was_counted_and_spent_before_an_interrupt_is_not_lost(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         this.mine(DEEP, out, progress=interrupt)
-    manifest = json.loads((out / "manifest.json").read_text())
-    spent = sum(shard["effort"]["wall_seconds"] for shard in manifest["shards"].values())
+    lines = (out / "journal.jsonl").read_text().splitlines()
+    spent = sum(json.loads(line)["shard"]["effort"]["wall_seconds"] for line in lines)
     mined = this.mine(DEEP, out)
     effort = {"wall_seconds", "cpu_seconds", "peak_anonymous_bytes"}
     assert mined.stats["wall_seconds"] > spent > 0

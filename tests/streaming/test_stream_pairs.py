@@ -9,8 +9,8 @@ from scipy import stats
 import foils
 from foils import Collection, Examples, InputError, NegativeStream, _array
 from foils._array import Key
+from foils.drawing import TICKETS
 from foils.errors import DataError, RecipeError
-from foils.streaming import urns
 
 ERROR_RATE = 1e-4
 
@@ -31,7 +31,7 @@ def tickets_of(recipe, data):
     if recipe == "uniform":
         return np.ones(len(data.items), np.int64)
     weights = np.bincount(data.positives().items, minlength=len(data.items)) ** 0.75
-    return np.where(weights > 0, np.maximum(np.rint(weights / weights.sum() * urns.TICKETS), 1), 0).astype(np.int64)
+    return np.where(weights > 0, np.maximum(np.rint(weights / weights.sum() * TICKETS), 1), 0).astype(np.int64)
 
 
 def reference(recipe, data, anchor, positive, m, seed, epoch):
@@ -71,10 +71,17 @@ def crowd(n_users=40, n_items=300, seed=0):
 @pytest.mark.parametrize("recipe", ["uniform", "popularity"])
 @pytest.mark.parametrize("cells", [1, 50, 1 << 17])
 def test_a_batch_depends_on_its_examples_alone(recipe, cells, monkeypatch):
+    """Nor on whether a kernel is compiled, or on chunks, blocks and threads."""
     data = crowd()
     examples, stream = data.positives().examples(), NegativeStream(data, recipe, negatives=5)
     whole = stream.batch(examples, 2)
-    monkeypatch.setattr("foils.streaming.stream.CELLS", cells)
+    monkeypatch.setattr("foils.drawing.with_replacement.CHUNK", cells)
+    compiled = stream.batch(examples, 2)
+    monkeypatch.setattr("foils._compiled.is_available", lambda: False)
+    monkeypatch.setattr("foils.drawing.kernels_numpy.CELLS", cells)
+    for batch in (compiled, stream.batch(examples, 2)):
+        np.testing.assert_array_equal(batch.items, whole.items)
+        np.testing.assert_array_equal(batch.log_q, whole.log_q)
     rows = np.random.default_rng(1).permutation(len(examples))
     rows = np.concatenate([rows, rows[:20]])  # some of them twice
     for part in np.array_split(rows, 7):

@@ -18,13 +18,15 @@ SOURCE = Path(__file__).parents[2] / "src"
 # "foils" is the package's own __init__, which gathers the public surface.
 LEVELS = (
     {"errors"},
-    {"_array", "_cache", "_compiled", "_durable", "_extras", "_segments", "_threads", "ranks"},
+    {"_compiled", "_folds_numba", "_folds_numpy"},
+    {"_array", "_cache", "_durable", "_extras", "_segments", "_stored", "_threads", "ranks"},
     {"positives"},
     {"records", "triples"},
-    {"candidates"},
+    {"candidates", "drawing"},
     {"collection"},
     {"constraints"},
     {"encoders", "formats", "reporting", "search"},
+    {"clustering"},
     {"rules", "samplers", "scorers", "sources"},
     {"recipes"},
     {"evaluating"},
@@ -38,7 +40,8 @@ LEVELS = (
 )
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-TORCH_PLACES = ("foils._array", "foils.encoders")  # inside functions
+# Inside functions.
+TORCH_PLACES = ("foils._array", "foils._threads", "foils.clustering", "foils.encoders", "foils.search")
 TORCH_HOMES = ("foils.integrations", "foils.torch")  # anywhere
 
 

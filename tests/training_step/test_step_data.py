@@ -222,3 +222,10 @@ def test_without_pytorch_the_extra_is_named():
     code += "except foils.InputError as error:\n    print(error)"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert said == "PyTorch is not installed; install it with: pip install 'foils[torch]'\n"
+
+
+def test_something_else_than_a_result_or_a_collection_is_refused():
+    with pytest.raises(InputError, match=r"expected a Mined, found 'runs/a'; open one: foils\.Mined\.open\("):
+        MinedDataset("runs/a")
+    with pytest.raises(InputError, match="expected a Collection, found 'plants'"):
+        Collator("plants")

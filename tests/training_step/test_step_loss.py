@@ -407,3 +407,18 @@ def test_fields_are_checked():
         InfoNCE(0.1, rules=[RelativeMargin(0.05, column="guide")])(
             torch.zeros(2, DIM), torch.zeros(2, DIM), anchors=rows, items=rows
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rules": ["relative_margin"]}, r"rules holds 'relative_margin'; expected rules, as in rules=\[foils"),
+        ({"rules": "relative_margin"}, "rules holds 'relative_margin'"),
+        ({"rules": RelativeMargin(0.05)}, r"rules is a single rule, .*put it in a list"),
+        ({"positives": Collection.from_arrays([(0, 0)], anchors=1, items=2)}, r"expected known positives: collection"),
+        ({"temperature": "0.05"}, "temperature is '0.05'; expected a number above 0"),
+    ],
+)
+def test_what_is_easily_given_instead_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        InfoNCE(**given)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from foils import _array
 from foils._array import Key
+from foils.drawing import TICKETS, Exclusions, Urns
 from foils.positives import Relation
 from foils.sources import Popularity, Uniform, draws
-from foils.sources.draws import AliasTable, Pool, uniform_distinct, weighted_distinct
+from foils.sources.draws import uniform_distinct, weighted_distinct
 
 CONTRACT = Path(__file__).parents[1] / "contract"
 laws = SimpleNamespace(**runpy.run_path(str(CONTRACT / "laws.py")))
@@ -28,8 +29,11 @@ def excluding(items, rows=1):
     return Relation(np.arange(rows + 1) * len(items), np.tile(np.array(sorted(items), np.int64), rows))
 
 
-def pool_of(n):
-    return Pool.of(np.ones(n, bool))
+def draw(urns, excluded, k, units=None):
+    """Draw for every row of what is excluded."""
+    rows = np.arange(len(excluded.indptr) - 1)
+    draws_of = uniform_distinct if urns.is_equal else weighted_distinct
+    return draws_of(Exclusions.of(urns, 0 * rows, excluded), KEY, rows if units is None else units, rows, k)
 
 
 # --- uniform ---------------------------------------------------------------------------------------------------------
@@ -60,7 +64,7 @@ def test_uniform_equals_the_plain_reference(problem):
     pairs = np.array([(row, item) for row, items in enumerate(barred) for item in items], np.int64).reshape(-1, 2)
     excluded = Relation.from_pairs(pairs[:, 0], pairs[:, 1], len(barred))
     units = 5 * np.arange(len(barred), dtype=np.int64)
-    drawn, log_q = uniform_distinct(KEY, units, excluded, Pool.of(allowed), k)
+    drawn, log_q = draw(Urns.allowed(allowed), excluded, k, units)
     pool = np.flatnonzero(allowed).tolist()
     assert drawn.shape == log_q.shape == (len(barred), k)
     for unit, items, found, law in zip(units, barred, drawn.tolist(), log_q.tolist(), strict=True):
@@ -75,9 +79,9 @@ def test_uniform_equals_the_plain_reference(problem):
 def test_uniform_follows_the_law(n_barred):
     """With 9 items to draw from two draws are made by position, with 8 by a key for each."""
     barred = {1, 2, 7, 12} if n_barred == 4 else {1, 2, 12}
-    pool = Pool.of(~np.isin(np.arange(14), [5, 9]))
+    urns = Urns.allowed(~np.isin(np.arange(14), [5, 9]))
     assert (12 - n_barred > draws.SMALL * 2) is (n_barred == 3)
-    drawn, log_q = uniform_distinct(KEY, np.arange(MANY), excluding(barred, MANY), pool, 2)
+    drawn, log_q = draw(urns, excluding(barred, MANY), 2)
     drawable = ~np.isin(np.arange(14), [5, 9, *barred])
     laws.assert_follows(drawn, laws.ordered_draws(drawable.astype(float), 2))
     laws.assert_unbiased(drawn, log_q, drawable)
@@ -87,7 +91,7 @@ def test_uniform_follows_the_law(n_barred):
 def test_uniform_serves_a_row_with_almost_everything_excluded():
     n = 10_000
     left = [17, 3333, 9998, 9999]
-    drawn, log_q = uniform_distinct(KEY, np.arange(3), excluding(set(range(n)) - set(left), 3), pool_of(n), 6)
+    drawn, log_q = draw(Urns.whole(n), excluding(set(range(n)) - set(left), 3), 6)
     for row in drawn.tolist():
         assert sorted(row[:4]) == left
         assert row[4:] == [-1, -1]
@@ -99,53 +103,18 @@ def test_uniform_favours_no_part_of_the_catalogue():
     rng = np.random.default_rng(0)
     pairs = np.concatenate([rng.choice(1000, 50, replace=False) for _ in range(1000)])
     excluded = Relation.from_pairs(np.repeat(np.arange(1000), 50), pairs, 1000)
-    drawn, _ = uniform_distinct(KEY, np.arange(1000), excluded, pool_of(1000), 50)
+    drawn, _ = draw(Urns.whole(1000), excluded, 50)
     share = np.bincount(drawn.ravel() // 100, minlength=10) / drawn.size
     assert np.abs(share - 0.1).max() < 0.006  # 4.5 standard errors
     faulty = [np.setdiff1d(np.arange(1000), excluded.take(np.array([row])).items)[:50] for row in range(1000)]
     assert np.concatenate(faulty).max() < 100
 
 
-# --- alias table -----------------------------------------------------------------------------------------------------
-
-
-def masses(table):
-    """Give the probability of each item that the cells of the table add up to."""
-    own = np.bincount(table.items, weights=table.accept, minlength=len(table.weights))
-    others = np.bincount(table.alias, weights=1 - table.accept, minlength=len(table.weights))
-    return (own + others) / len(table.items)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.sampled_from([0.0, 0.0, 1e-12, 0.3, 1.0, 1.0, 7.5, 1e6]) | st.floats(0, 1e3), min_size=1, max_size=200)
-)
-def test_the_cells_of_an_alias_table_add_up_to_the_weights(weights):
-    weights = np.array(weights)
-    if weights.sum() == 0:
-        return
-    table = AliasTable.build(weights)
-    assert ((table.accept >= 0) & (table.accept <= 1)).all()
-    np.testing.assert_allclose(masses(table), weights / weights.sum(), rtol=0, atol=1e-12)
-    assert not masses(table)[weights == 0].any()
-
-
-def test_a_large_alias_table_is_exact():
-    weights = np.random.default_rng(0).zipf(1.3, 20_000).clip(0, 10**9).astype(np.float64) ** 0.75
-    np.testing.assert_allclose(masses(AliasTable.build(weights)), weights / weights.sum(), rtol=0, atol=1e-12)
-
-
-def test_an_alias_table_draws_by_weight():
-    weights = np.array([0, 5, 1, 0, 0.5, 3, 0.5])
-    drawn = AliasTable.build(weights).draw(KEY, np.arange(MANY)[:, None], np.arange(3)[None, :])
-    laws.assert_follows(drawn.reshape(-1, 1), laws.ordered_draws(weights, 1))
-
-
 # --- weighted --------------------------------------------------------------------------------------------------------
 
 WEIGHTS = np.array([3.0, 0.0, 2.0, 1.5, 1.0, 0.75, 1.25])
 BARRED = {3}
-PATHS = {"rejection": 0.0, "dense keys": np.inf}
+PATHS = {"by turns": 0.0, "dense keys": np.inf}
 every_path = pytest.mark.parametrize("path", PATHS)
 
 
@@ -157,8 +126,7 @@ def restricted(weights=WEIGHTS, barred=BARRED):
 
 def draw_weighted(path, k, monkeypatch, weights=WEIGHTS, barred=BARRED, units=MANY):
     monkeypatch.setattr(draws, "ENOUGH_WEIGHT", PATHS[path])
-    table = AliasTable.build(weights)
-    return weighted_distinct(KEY, np.arange(units), excluding(barred, units), table, k)
+    return draw(Urns.weighted(weights), excluding(barred, units), k)
 
 
 @every_path
@@ -193,7 +161,7 @@ def test_equal_weights_give_equal_inclusion_whatever_the_id(path, monkeypatch):
 
 @pytest.mark.parametrize("k", [5, 6, 9])
 def test_all_that_may_be_drawn_is_drawn_for_certain(k):
-    drawn, log_q = weighted_distinct(KEY, np.arange(50), excluding(BARRED, 50), AliasTable.build(WEIGHTS), k)
+    drawn, log_q = draw(Urns.weighted(WEIGHTS), excluding(BARRED, 50), k)
     for row, law in zip(drawn.tolist(), log_q.tolist(), strict=True):
         assert sorted(row[:5]) == [0, 2, 4, 5, 6]
         assert row[5:] == [-1] * (k - 5)
@@ -202,19 +170,24 @@ def test_all_that_may_be_drawn_is_drawn_for_certain(k):
 
 
 def weighted_reference(key, unit, barred, weights, k):
-    """Draw for one unit by plain lists: [(item, log_q)], and whether by rejection."""
+    """Draw for one unit by plain lists: [(item, log_q)], and whether one after another."""
     if not any(weights):
         return [], False
-    left = sum(weights) - sum(weights[item] for item in barred)
-    if left - sum(sorted(weights)[-k:]) >= draws.ENOUGH_WEIGHT * sum(weights):
-        candidates = AliasTable.build(np.array(weights)).draw(key, np.int64(unit), np.arange(3000)).tolist()
-        drawn = list(dict.fromkeys(item for item in candidates if item not in barred))[:k]
+    tickets = [max(1, round(w / np.sum(weights) * TICKETS)) if w else 0 for w in weights]
+    free = [item for item, count in enumerate(tickets) if count and item not in barred]
+    left = sum(tickets[item] for item in free)
+    enough = left - sum(sorted(tickets)[-k:]) > draws.ENOUGH_WEIGHT * left
+    if enough and left >= draws.ENOUGH_TICKETS:
+        noise, drawn = iter(_array.counter_uniform(key, np.int64(unit), np.arange(3000)).tolist()), {}
+        while len(drawn) < k:
+            ticket = int(next(noise) * left)
+            drawn[next(item for n, item in enumerate(free) if sum(tickets[i] for i in free[: n + 1]) > ticket)] = True
         stage = key._replace(stage=key.stage + ".race")
         noise = _array.counter_uniform(stage, np.int64(unit), np.arange(k + 1)).tolist()
-        time = 0.0
+        time, drawn = 0.0, list(drawn)
         for number in range(k + 1):
-            time -= np.log(noise[number]) / (left - sum(weights[item] for item in drawn[:number]))
-        return [(item, np.log(-np.expm1(-weights[item] * time))) for item in drawn], True
+            time -= np.log(noise[number]) / (left - sum(tickets[item] for item in drawn[:number]))
+        return [(item, np.log(-np.expm1(-tickets[item] * time))) for item in drawn], True
     stage = key._replace(stage=key.stage + ".dense")
     noise = _array.gumbel(stage, np.int64(unit), np.arange(len(weights))).tolist()
     keys = {item: np.log(w) + noise[item] for item, w in enumerate(weights) if w > 0 and item not in barred}
@@ -242,13 +215,13 @@ def test_weighted_equals_the_plain_reference():
         pairs = np.array([(row, item) for row, items in enumerate(barred) for item in items], np.int64).reshape(-1, 2)
         excluded = Relation.from_pairs(pairs[:, 0], pairs[:, 1], len(barred))
         units = 5 * np.arange(len(barred), dtype=np.int64)
-        drawn, log_q = weighted_distinct(KEY, units, excluded, AliasTable.build(weights), k)
+        drawn, log_q = draw(Urns.weighted(weights), excluded, k, units)
         for unit, items, found, law in zip(units, barred, drawn.tolist(), log_q.tolist(), strict=True):
-            expected, by_rejection = weighted_reference(KEY, unit, items, weights.tolist(), k)
+            expected, by_turns = weighted_reference(KEY, unit, items, weights.tolist(), k)
             assert found == [item for item, _ in expected] + [-1] * (k - len(expected))
             assert law[: len(expected)] == pytest.approx([chance for _, chance in expected], rel=1e-5, abs=1e-12)
             assert np.isnan(law[len(expected) :]).all()
-            ways.add(by_rejection)
+            ways.add(by_turns)
 
     check()
     assert ways == {True, False}
@@ -256,23 +229,23 @@ def test_weighted_equals_the_plain_reference():
 
 def test_weighted_without_weight_gives_nothing():
     for weights, barred in ((np.zeros(5), set()), (np.array([0, 0, 2.0]), {2})):
-        drawn, log_q = weighted_distinct(KEY, np.arange(3), excluding(barred, 3), AliasTable.build(weights), 2)
+        drawn, log_q = draw(Urns.weighted(weights), excluding(barred, 3), 2)
         assert (drawn == -1).all()
-        assert np.isnan(log_q).all()
+        assert np.isnan(log_q).all() or not weights.any()
 
 
 def test_weights_of_any_size_are_drawn_from():
     weights = np.array([1e-280, 1.0, 1e-3, 1e250, 0.0, 1e249])
-    drawn, log_q = weighted_distinct(KEY, np.arange(200), excluding({3}, 200), AliasTable.build(weights), 3)
+    drawn, log_q = draw(Urns.weighted(weights), excluding({3}, 200), 3)
     assert (drawn == [5, 1, 2]).mean() > 0.99
     assert (log_q <= 0).all()
     assert (log_q[:, 0] == 0).all()
 
 
 def test_blocks_of_dense_keys_do_not_matter(monkeypatch):
-    once = weighted_distinct(KEY, np.arange(9), excluding(BARRED, 9), AliasTable.build(WEIGHTS), 4)
+    once = draw(Urns.weighted(WEIGHTS), excluding(BARRED, 9), 4)
     monkeypatch.setattr(draws, "DENSE_CELLS", 2 * len(WEIGHTS))
-    again = weighted_distinct(KEY, np.arange(9), excluding(BARRED, 9), AliasTable.build(WEIGHTS), 4)
+    again = draw(Urns.weighted(WEIGHTS), excluding(BARRED, 9), 4)
     for first, second in zip(once, again, strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -285,9 +258,10 @@ def test_popularity_counts_given_positives_to_the_power():
     rows, items = inputs.positives.given().relation.coordinates()
     counts = [len({row for row, item in zip(rows, items, strict=True) if item == j}) for j in range(problems.N_ITEMS)]
     for alpha in (0.0, 0.75, 2.0):
-        weights = Popularity(alpha=alpha).open(inputs).table.weights
+        urns = Popularity(alpha=alpha).open(inputs).drawer.urns
         expected = np.where(inputs.mineable, np.array(counts, float) ** alpha, 0)
-        np.testing.assert_allclose(weights, expected)
+        assert urns.items.tolist() == np.flatnonzero(expected).tolist()
+        np.testing.assert_allclose(urns.tickets / urns.edges[-1], expected[urns.items] / expected.sum())
     assert counts[problems.EMPTY[0]] > 0  # a positive, and still not drawn
 
 

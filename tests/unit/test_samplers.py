@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from foils import _array
 from foils._array import Key
 from foils.candidates import Candidates, Column, Kind
+from foils.drawing import Exclusions, Urns
 from foils.positives import Relation, Units
 from foils.rules import AbsoluteMargin, judge
 from foils.samplers import SimANS, Softmax, TopK, UniformWindow, draw, gumbel_top_k
-from foils.sources.draws import AliasTable, Pool, uniform_distinct, weighted_distinct
+from foils.sources.draws import uniform_distinct, weighted_distinct
 
 laws = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "contract" / "laws.py")))
 
@@ -113,11 +114,11 @@ def test_the_law_is_conditional_on_the_key_that_was_just_missed():
 def test_the_laws_of_source_and_sampler_multiply(source, sampler):
     """A pool of 4 is drawn from 7 items that are not excluded, and 2 of the pool: 1/q is unbiased for both together."""
     excluded, units = Relation(2 * np.arange(MANY + 1), np.tile([2, 5], MANY)), np.arange(MANY)
-    if source == "uniform":
-        items, log_q = uniform_distinct(KEY, units, excluded, Pool.of(np.ones(9, bool)), 4)
-    else:
-        table = AliasTable.build(np.array([3.0, 1.0, 9.0, 2.0, 1.0, 9.0, 1.5, 1.0, 2.0]))
-        items, log_q = weighted_distinct(KEY, units, excluded, table, 4)
+    weights = np.array([3.0, 1.0, 9.0, 2.0, 1.0, 9.0, 1.5, 1.0, 2.0])
+    urns, draw = (
+        (Urns.whole(9), uniform_distinct) if source == "uniform" else (Urns.weighted(weights), weighted_distinct)
+    )
+    items, log_q = draw(Exclusions.of(urns, np.zeros(MANY, np.int64), excluded), KEY, units, np.arange(MANY), 4)
     scores = np.linspace(1, -1, 9)
     listed = Candidates.listed(candidates(scores, rows=MANY).units, items, source, log_q)
     found = listed.with_column("dense", Column(scores[items], Kind.RATIO, np.zeros(MANY)))

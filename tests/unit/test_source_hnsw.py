@@ -113,6 +113,6 @@ def test_without_usearch_the_extra_is_named(inputs, monkeypatch):
             raise ImportError(name)
         return real(name, *args)
 
-    monkeypatch.setattr("foils.search.approximate.import_module", absent)
+    monkeypatch.setattr("foils.search.graph.import_module", absent)
     with pytest.raises(MissingExtraError, match=r"foils\[ann\]"):
         HNSW().check(inputs)

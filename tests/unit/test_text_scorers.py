@@ -17,6 +17,7 @@ from foils.records import Records
 from foils.scorers import LexicalOverlap, NearDuplicate
 from foils.scorers.near_duplicate import EXACT_FROM, jaccard
 from foils.scorers.shingles import estimate, shingles, signatures
+from foils.search.lexical import words
 
 PASSAGES = [
     "The capital of France is Paris, on the river Seine.",
@@ -127,6 +128,15 @@ def test_lexical_overlap_is_the_share_of_the_anchors_words():
     np.testing.assert_array_equal(scores[1], np.float32([1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 0, 0, np.nan]))
     assert scores[2, 4] == 1
     np.testing.assert_array_equal(scores[3, :7], 0)  # an anchor without words
+
+
+def test_words_are_those_of_bm25():
+    """Underscores part words, and marks of a script belong to them."""
+    anchors, texts = ["max_score नमस्ते"], ["the max of a score", "max_score", "नमस्ते", "नमस"]
+    scores = LexicalOverlap().open(inputs([(0, 0)], anchors, texts)).score(*every_pair(1, 4))
+    distinct = [len(set(words(anchors[0])) & set(words(text))) / len(set(words(anchors[0]))) for text in texts]
+    np.testing.assert_array_equal(scores, np.float32(distinct))
+    np.testing.assert_array_equal(scores, np.float32([2 / 3, 2 / 3, 1 / 3, 0]))
 
 
 @settings(max_examples=40, deadline=None)

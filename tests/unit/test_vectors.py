@@ -35,10 +35,10 @@ def test_files_and_arrays_are_opened_as_they_are(dtype, tmp_path):
         (normal(4, 3), "4 rows for 5 entries of corpus.jsonl; row i must be the vector of its i-th line"),
         (normal(5, 3)[0], r"expected the shape (rows, dimensions), found (3,)"),
         (np.zeros((5, 0), np.float32), "found (5, 0)"),
-        (np.zeros((5, 3), np.int64), "expected float16, float32 or float64, found int64"),
-        (np.zeros((5, 3), np.longdouble), "expected float16, float32 or float64"),
+        (np.zeros((5, 3), np.int64), "or bfloat16 as 2-byte voids (V2), found int64"),
+        (np.zeros((5, 3), np.longdouble), "expected float16, float32, float64, int8, or bfloat16"),
         (np.zeros((5, 3), complex), "found complex128"),
-        ([[1.0]], "found list; convert with .astype('float32')"),
+        ([[1.0]], "found a list; convert with numpy.asarray"),
     ],
 )
 def test_wrong_matrices_are_refused(matrix, complaint):
@@ -52,7 +52,6 @@ def test_files_that_hold_no_array_are_refused(tmp_path):
     np.save(good, normal(5, 3))
     bad = {
         "missing": tmp_path / "missing.npy",
-        "folder": tmp_path,
         "text": tmp_path / "text.npy",
         "empty": tmp_path / "empty.npy",
         "cut": tmp_path / "cut.npy",
@@ -69,8 +68,10 @@ def test_files_that_hold_no_array_are_refused(tmp_path):
 
 def test_an_archive_of_arrays_is_refused(tmp_path):
     np.savez(tmp_path / "m.npz", normal(5, 3))
-    with pytest.raises(DataError, match="found NpzFile"):
+    with pytest.raises(DataError, match="is an archive of several arrays"):
         opened(tmp_path / "m.npz")
+    with pytest.raises(DataError, match=r"the folder holds no \.npy file"):
+        opened(tmp_path)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])

@@ -11,18 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from foils._cache import chosen_cache
-from foils.advising.arms import Trial, run_seed
+from foils.advising.arms import Mining, Trial, run_seed
 from foils.advising.result import Advice, Arm, Cost
-from foils.advising.sample import TRAIN, Sample, choose
+from foils.advising.sample import TRAIN, Sample, chance_level, choose, sampled_constraints
 from foils.advising.settings import RECIPES, REFERENCE, UNIFORM, AdviceSettings, Kind
 from foils.advising.trainers import Trainer, chosen_kind, open_trainer
 from foils.advising.verdict import compare, recommend
-from foils.collection import Collection
+from foils.collection import Collection, require_collection
+from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
 from foils.mining import Execution
-from foils.mining.prepare import VectorSource, vectors_by_name
+from foils.mining.prepare import bind, vectors_by_name
 from foils.planning import plan
+from foils.search import VectorSource
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the trainings done, and the trainings in all."""
@@ -35,6 +37,7 @@ def advise(
     model: str | Encoder | Any | None = None,
     query_vectors: VectorSource | None = None,
     item_vectors: VectorSource | None = None,
+    constraints: Sequence[Constraint] = (),
     split: str = "train",
     settings: AdviceSettings | None = None,
     seed: int = 0,
@@ -54,6 +57,7 @@ def advise(
         model: a frozen encoder (see ``foils.mine``); only the sample is encoded.
         query_vectors: instead of a model, float[anchors, d] or an .npy file of them.
         item_vectors: float[items, d] or an .npy file.
+        constraints: which items an anchor may get at all; see ``foils.mine``. Every recipe mines under them.
         split: whose anchors are used.
         settings: how much is tried out.
         seed: of the sample and of the trainings.
@@ -65,17 +69,23 @@ def advise(
         InputError: too few anchors, vectors that do not belong to the collection, or a kind that does not go with what
             is given.
     """
+    require_collection(collection)
     settings, execution = settings or AdviceSettings(), execution or Execution()
     given = vectors_by_name(query_vectors, item_vectors, None)
     if model is not None and given:
         raise InputError("give a model, or query_vectors and item_vectors, not both")
     kind = chosen_kind(kind, frozen=model is not None or bool(given))
+    bind(constraints, collection)  # what cannot be read or compared is refused before any work
     sample = choose(collection, split, settings, seed)
+    limits = sampled_constraints(constraints, sample.collection)
     trainer = open_trainer(kind, sample, collection, model, given, chosen_cache(choice=cache))
-    trials = [_seed(trainer, sample, settings, (seed, number), execution, progress) for number in range(settings.seeds)]
+    trials = [
+        _seed(trainer, sample, settings, (seed, number), Mining(execution, limits), progress)
+        for number in range(settings.seeds)
+    ]
     if progress is not None:
         progress("comparing", _trainings(settings), _trainings(settings))
-    whole = _Whole(collection, split, execution, chosen_cache(choice=cache) or False)
+    whole = _Whole(collection, split, execution, chosen_cache(choice=cache) or False, tuple(constraints))
     return _advice(trials, sample, trainer, kind, settings, whole)
 
 
@@ -87,12 +97,13 @@ class _Whole:
     split: str
     execution: Execution
     cache: Path | bool
+    constraints: tuple[Constraint, ...]
 
     def cost(self, recipe: str, arms: Sequence[Arm], sample: Sample, trainer: Trainer, negatives: int) -> Cost:
         """Say what mining all of it by a recipe and training on it takes."""
         planned = plan(
             self.collection, recipe, negatives=negatives, split=self.split, execution=self.execution, cache=self.cache,
-            **trainer.whole(),
+            constraints=self.constraints, **trainer.whole(),
         )  # fmt: skip
         pairs = [
             len(one.positives((split,)).given().items)
@@ -103,7 +114,7 @@ class _Whole:
 
 
 def _seed(
-    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: tuple[int, int], execution: Execution,
+    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: tuple[int, int], mining: Mining,
     progress: Progress | None,
 ) -> list[Trial]:  # fmt: skip
     """Run all arms of a seed: (the advice's, its number)."""
@@ -118,7 +129,7 @@ def _seed(
             )
 
     tell()
-    for trial in run_seed(trainer, sample, settings, sum(seed), execution):
+    for trial in run_seed(trainer, sample, settings, sum(seed), mining):
         trials.append(trial)
         tell()
     return trials
@@ -135,7 +146,10 @@ def _advice(
     by_arm = [list(arm) for arm in zip(*trials, strict=True)]
     values = {arm[0].name: np.stack([trial.ndcg for trial in arm]) for arm in by_arm}
     arms = tuple(_arm(arm, values) for arm in by_arm)
-    verdict, recipe, sentences = recommend(arms, values, settings.smallest_effect)
+    verdict, recipe, sentences = recommend(arms, values, settings.smallest_effect, chance=chance_level(sample))
+    doubt = trainer.doubt()
+    if doubt is not None:
+        verdict, recipe, sentences = "cannot tell", None, (doubt, *sentences)
     cost = None if recipe is None else whole.cost(recipe, arms, sample, trainer, settings.negatives)
     return Advice(
         verdict=verdict,

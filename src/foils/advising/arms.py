@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,25 @@ import numpy.typing as npt
 from foils.advising.sample import HELD_OUT, TRAIN, Sample
 from foils.advising.settings import METRIC, RECIPES, REFERENCE, AdviceSettings
 from foils.advising.trainers import Sides, Trainer
+from foils.constraints import Constraint
 from foils.evaluating import evaluate_vectors
 from foils.mining import Execution, mine
 from foils.training import MinedNegatives
 
 Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Mining:
+    """How every arm mines.
+
+    Attributes:
+        execution: memory and threads.
+        constraints: which items an anchor may get; of the sample.
+    """
+
+    execution: Execution
+    constraints: Sequence[Constraint] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +52,7 @@ class Trial:
     training_seconds: float
 
 
-def run_seed(
-    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: int, execution: Execution
-) -> Iterator[Trial]:
+def run_seed(trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: int, mining: Mining) -> Iterator[Trial]:
     """Run the reference and every recipe with one seed."""
     started = time.perf_counter()
     reference = trainer.vectors(None, settings.negatives, seed)
@@ -48,7 +60,7 @@ def run_seed(
     start = trainer.start(reference)
     for recipe in RECIPES:
         started = time.perf_counter()
-        mined = _mined(sample, recipe, start, settings, seed, execution)
+        mined = _mined(sample, recipe, start, settings, seed, mining)
         between = time.perf_counter()
         vectors = trainer.vectors(mined, settings.negatives, seed)
         seconds = between - started, time.perf_counter() - between
@@ -62,10 +74,10 @@ def _evaluated(sample: Sample, vectors: Sides) -> Float64:
 
 
 def _mined(
-    sample: Sample, recipe: str, vectors: Sides, settings: AdviceSettings, seed: int, execution: Execution
+    sample: Sample, recipe: str, vectors: Sides, settings: AdviceSettings, seed: int, mining: Mining
 ) -> MinedNegatives:
     mined = mine(
         sample.collection, recipe, negatives=settings.negatives, query_vectors=vectors[0], item_vectors=vectors[1],
-        split=TRAIN, seed=seed, execution=execution,
+        split=TRAIN, seed=seed, execution=mining.execution, constraints=mining.constraints,
     )  # fmt: skip
     return MinedNegatives(*mined.rows(sample.collection))

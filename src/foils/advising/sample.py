@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from foils import _array
 from foils.advising.settings import AdviceSettings
 from foils.collection import Collection
+from foils.constraints import Allow, Constraint, Deny
 from foils.errors import DataError
+from foils.formats.id_pairs import read_id_pairs
 from foils.positives import Int64
 
 TRAIN, HELD_OUT = "train", "held out"
@@ -63,6 +67,39 @@ def choose(collection: Collection, split: str, settings: AdviceSettings, seed: i
     late = np.isin(small.judgements.anchors, np.searchsorted(rows, anchors[:held_out]))
     split_anew = replace(small.judgements, splits=late.astype(np.int16), split_names=(TRAIN, HELD_OUT))
     return Sample(replace(small, judgements=split_anew), rows, items, held_out)
+
+
+def sampled_constraints(constraints: Sequence[Constraint], sample: Collection) -> list[Constraint]:
+    """Restrict lists of pairs to the sample's anchors and items; constraints by metadata stay as they are.
+
+    An anchor of the sample whose allowed items are all outside of it is allowed nothing that a list can name; it is
+    left free, as mining of the whole would not leave it without.
+    """
+    return [_within(one, sample) if isinstance(one, Allow | Deny) else one for one in constraints]
+
+
+def _within(constraint: Allow | Deny, sample: Collection) -> Allow | Deny:
+    given = constraint.pairs
+    if isinstance(given, str | Path):
+        listed = read_id_pairs(Path(given))
+        given = zip(listed.anchors.to_pylist(), listed.items.to_pylist(), strict=True)
+    pairs = [(str(anchor), str(item)) for anchor, item in given]
+    rows = [records.rows([pair[side] for pair in pairs]) for side, records in enumerate((sample.anchors, sample.items))]
+    inside = (rows[0] >= 0) & (rows[1] >= 0)
+    return type(constraint)([pair for pair, kept in zip(pairs, inside.tolist(), strict=True) if kept])
+
+
+def chance_level(sample: Sample) -> float:
+    """Give the nDCG@10 that a random ranking of the sample's items has on the held-out anchors, about.
+
+    With R of N items relevant, each of the first ten places holds one with probability R / N.
+    """
+    judged = sample.collection.judgements.select((HELD_OUT,))
+    relevant = np.bincount(judged.anchors[judged.grades > 0])
+    relevant = relevant[relevant > 0]
+    discounts = np.cumsum(1 / np.log2(np.arange(2, 12)))
+    expected = relevant / len(sample.items) * discounts[-1] / discounts[np.minimum(relevant, 10) - 1]
+    return float(np.minimum(expected, 1).mean())
 
 
 def _shuffled(rows: Int64, seed: int, what: str) -> Int64:

@@ -35,7 +35,7 @@ class AdviceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         InputError: a value is of the wrong type or outside ``RANGES``.
     """
 
-    seeds: int = 3
+    seeds: int = 5
     """Trainings per arm."""
     negatives: int = 4
     """Negatives per anchor, mined and trained with."""

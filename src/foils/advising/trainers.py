@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from foils.advising.sample import TRAIN, Sample
+from foils.advising.sample import HELD_OUT, TRAIN, Sample
 from foils.advising.settings import Kind
 from foils.collection import Collection
 from foils.encoders import as_encoder, encode_collection
 from foils.encoders.encoder import Float32
 from foils.errors import InputError
 from foils.mining.encoded import memo_of
-from foils.mining.prepare import VectorSource, VectorSources
-from foils.search import MODEL, Vectors, open_matrix
+from foils.mining.prepare import VectorSources
+from foils.mining.sanity import separation
+from foils.search import MODEL, Vectors, VectorSource, open_sides, require_equal_dims
 from foils.training import (
     AdapterSettings,
     CollectionBags,
@@ -40,6 +41,9 @@ class Trainer(Protocol):
 
     def whole(self) -> Mapping[str, Any]:
         """Say what the whole data would be mined with, as arguments of ``foils.plan``."""
+
+    def doubt(self) -> str | None:
+        """Say why what it is given cannot be believed, if so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,10 @@ class StaticTrainer:
         settings = StaticSettings(negatives="in_batch", epochs=0)
         return {"model": fit_static(self.sample.collection, split=TRAIN, settings=settings, bags=self.bags)}
 
+    def doubt(self) -> str | None:
+        """Nothing is given."""
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class AdapterTrainer:
@@ -101,6 +109,12 @@ class AdapterTrainer:
     def whole(self) -> Mapping[str, Any]:
         """Where the frozen vectors come from."""
         return self.source
+
+    def doubt(self) -> str | None:
+        """Whether positives score no better than random items."""
+        collection = self.sample.collection
+        found = separation(collection, collection.positives((TRAIN, HELD_OUT)), *self.frozen)
+        return f"The vectors cannot be right: {found.complaint()}." if found is not None and found.suspicious else None
 
 
 def open_trainer(
@@ -150,8 +164,8 @@ def chosen_kind(kind: Kind | None, *, frozen: bool) -> Kind:
 def _behind_vectors(
     sample: Sample, collection: Collection, queries: VectorSource, corpus: VectorSource
 ) -> AdapterTrainer:
-    anchors = open_matrix(queries, what="query vectors", rows=len(collection.anchors), of="the queries")
-    items = open_matrix(corpus, what="corpus vectors", rows=len(collection.items), of="the corpus")
+    anchors, items = open_sides(queries, corpus, collection)
+    require_equal_dims(anchors, items)
     sides = (
         Vectors(anchors[sample.anchors], "cosine", "query vectors of the sample"),
         Vectors(items[sample.items], "cosine", "corpus vectors of the sample"),

@@ -5,6 +5,9 @@
     mining does not pay   every interval ends below that effect
     cannot tell           all else
 
+Two cases are told apart before. Where no arm ranks clearly better than chance, the differences are those of noise, and
+nothing is advised: cannot tell. Where every arm is at the ceiling, there is no room for a gain: does not pay.
+
 Of the arms that pay, the best is recommended, unless one that comes earlier in ``PREFERRED`` (cheaper, or checked) pays
 too and is not shown to be worse than it. Intervals of all pairs of arms hold together, so looking for the best is paid
 for.
@@ -25,6 +28,16 @@ TOGETHER = 0.95
 """Chance that all intervals of an advice cover, at least (Bonferroni)."""
 PAIRS = (len(RECIPES) + 1) * len(RECIPES) // 2
 """Pairs of arms, the reference among them."""
+FLOOR, CHANCES = 0.02, 2.0
+"""No arm is looked at where none has an nDCG@10 of this much, or of so many times what a random ranking has."""
+CEILING = 0.99
+"""Where every arm has this much, there is no room."""
+CHECK = (
+    "Check that queries, corpus and judgements belong together (the ids of the judgements, the split, the order of the "
+    "vectors), that the texts are in a language that the encoder reads, and that there is enough to train on; "
+    "then ask again."
+)
+HARDER = "Where the real task is harder, try more items (--items), or harder queries."
 MORE = "Try more seeds (--seeds), more anchors where there are more (--anchors), or a stronger encoder."
 
 Float64 = npt.NDArray[np.float64]
@@ -36,7 +49,7 @@ def compare(a: Float64, b: Float64) -> PairedDifference:
 
 
 def recommend(
-    arms: Sequence[Arm], values: Mapping[str, Float64], smallest_effect: float
+    arms: Sequence[Arm], values: Mapping[str, Float64], smallest_effect: float, *, chance: float = 0.0
 ) -> tuple[Verdict, str | None, tuple[str, ...]]:
     """Give the verdict, the recipe and the reasons.
 
@@ -44,7 +57,21 @@ def recommend(
         arms: with their differences.
         values: arm → float64[S, Q].
         smallest_effect: what would be worth the work.
+        chance: nDCG@10 of a random ranking.
     """
+    level = [arm.ndcg for arm in arms]
+    if max(level) < max(FLOOR, CHANCES * chance):
+        said = (
+            f"There is nothing to learn from: no arm has an nDCG@10 above {max(level):.3f} on the held-out queries "
+            f"(a random ranking has {chance:.3f}). Differences between such numbers are noise: nothing is advised."
+        )
+        return "cannot tell", None, (said, CHECK)
+    if min(level) >= CEILING:
+        said = (
+            f"Mining does not pay here: there is no room. Every arm has an nDCG@10 of {min(level):.3f} or more on the "
+            "held-out queries, in-batch negatives alone among them."
+        )
+        return "does not pay", None, (said, HARDER)
     mined = [(arm, arm.to_reference) for arm in arms if arm.to_reference is not None]
     paying = [arm for arm, difference in mined if _pays(difference, smallest_effect)]
     if paying:

@@ -1,4 +1,8 @@
-"""Two results side by side: what changed in the negatives of each unit, and in every figure, with paired intervals."""
+"""Two results side by side: what changed in the negatives of each unit, and in every figure, with paired intervals.
+
+Scores of two encoders have neither a zero nor a scale in common, so their difference means nothing. What rests on
+scores is compared only where both results were scored by the same thing, or both are scored anew by the same vectors.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +53,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the other's negatives that are negatives of the same unit here."""
     same_units: int
     """Units with the same negatives, whatever their order."""
+    scores_compared: bool
+    """Whether figures that rest on scores are among the changes: both sides were scored by the same thing."""
     changes: list[Change]
     histograms: Histograms | None
-    """Of s⁻ − the mean of the unit's positives in both; None where one has no scores."""
+    """Of s⁻ − the mean of the unit's positives in both; None where scores are not compared."""
     notes: list[str]
 
 
@@ -72,7 +78,6 @@ def compare(now: Subject, before: Subject, covered: Coverage, hits: tuple[Hits, 
         raise InputError(f"{now.name} and {before.name} have no unit in common; compare results of the same data")
     items = _item_map(before, now)
     kept, same = _overlap(now, before, here, there, items)
-    notes = [] if now.score_name == before.score_name else [f"scores: {now.score_name} here, {before.score_name} there"]
     return Comparison(
         other=before.name,
         units_in_both=len(here),
@@ -80,15 +85,33 @@ def compare(now: Subject, before: Subject, covered: Coverage, hits: tuple[Hits, 
         units_there_only=before.n_units - len(here),
         kept_share=kept,
         same_units=same,
+        scores_compared=_alike(now, before),
         changes=_changes(now, before, here, there, covered, hits),
-        histograms=_histograms(now, before),
-        notes=notes,
+        histograms=_histograms(now, before) if _alike(now, before) else None,
+        notes=_notes(now, before),
     )
 
 
+def _alike(now: Subject, before: Subject) -> bool:
+    """Tell whether both sides were scored by the same thing."""
+    return now.score_origin is not None and now.score_origin == before.score_origin
+
+
+def _notes(now: Subject, before: Subject) -> list[str]:
+    if _alike(now, before):
+        return []
+    scored = [side.score_name for side in (now, before)]
+    if None in scored:
+        here, there = (name or "none" for name in scored)
+        why = f"scores: {here} here, {there} there"
+    elif scored[0] == scored[1]:
+        why = f"the scores called {scored[0]} are of two different models here and there"
+    else:
+        why = f"the scores are {scored[0]} here and {scored[1]} there, which have no common scale"
+    return [f"Hardness is not compared: {why}. Give query vectors and corpus vectors, and both are scored by them"]
+
+
 def _histograms(now: Subject, before: Subject) -> Histograms | None:
-    if now.score_name is None or before.score_name is None:
-        return None
     gaps = [gap[~np.isnan(gap)] for gap in (side.gaps("mean") for side in (now, before))]
     if not len(gaps[0]) or not len(gaps[1]):
         return None
@@ -142,7 +165,7 @@ def _changes(
     counts = [units(side.counts[rows].astype(float)) for side, rows in sides]
     found.append(_change("negatives per unit", "negatives_per_unit", counts, [ones, ones], "mean"))
     found.append(_change("units that are short", "share_short", short, [ones, ones], "share"))
-    if now.score_name is not None and before.score_name is not None:
+    if _alike(now, before):
         gaps = [side.gaps("mean") for side, _ in sides]
         known = [~np.isnan(gap) for gap in gaps]
         sizes = [sums(side, rows, one.astype(float)) for (side, rows), one in zip(sides, known, strict=True)]

@@ -1,6 +1,7 @@
 """Duplicates: negatives that are a known positive, a copy of one, a copy of each other, or the anchor itself.
 
-The first two are false negatives beyond doubt. Copies of each other spend two places on one lesson.
+The first two are false negatives beyond doubt, and so are the positives of a *twin*: another anchor with the same text.
+Copies of each other spend two places on one lesson.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from foils.auditing.folded import folded, same_text
 from foils.auditing.subject import Bool, Subject
-from foils.positives import EXACT_DUPLICATE, Int64
+from foils.positives import Int64
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
     """That are a given positive of their anchor in the split, or in the file itself."""
     copies_of_positives: int | None
     """That are an exact duplicate of one, under the collection's normaliser."""
+    positives_of_twins: int | None
+    """That are a positive of another anchor with the same text, or a copy of one."""
     copies_of_each_other: int | None
     """Beyond the first of equal texts of one unit."""
     the_anchor_itself: int | None
@@ -29,44 +32,40 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def duplicates(subject: Subject) -> tuple[Duplicates, Bool]:
-    """Count duplicates, and tell which negatives are known positives or copies of them: bool[N]."""
-    known, copies = _known(subject)
+    """Count duplicates, and tell which negatives are known positives, of twins too, or copies of them: bool[N]."""
+    known, copies, of_twins = _known(subject)
     collection = subject.collection
     each_other = None if collection is None else _each_other(subject, collection.duplicate_groups)
     has_text = collection is not None and collection.items.texts is not None and collection.anchors.texts is not None
     return Duplicates(
         known_positives=int(known.sum()),
         copies_of_positives=None if collection is None else int(copies.sum()),
+        positives_of_twins=None if collection is None else int(of_twins.sum()),
         copies_of_each_other=each_other,
         the_anchor_itself=int(_itself(subject).sum()) if has_text else None,
         repeated_in_file=subject.repeated,
-    ), known | copies
+    ), known | copies | of_twins
 
 
-def _known(subject: Subject) -> tuple[Bool, Bool]:
-    """Tell which negatives are given positives, and which are exact duplicates of one."""
+def _known(subject: Subject) -> tuple[Bool, Bool, Bool]:
+    """Tell which negatives are given positives, which are exact duplicates of one, and which are those of a twin."""
     n = len(subject.item_ids)
     owners = np.repeat(subject.clusters, np.diff(subject.positive_indptr))
-    pairs = subject.clusters[subject.units] * n + subject.items
-    given = np.isin(pairs, owners * n + subject.positives)
+    clusters = subject.clusters[subject.units]
+    given = np.isin(clusters * n + subject.items, owners * n + subject.positives)
     if subject.collection is None:
-        return given, np.zeros_like(given)
+        return given, np.zeros_like(given), np.zeros_like(given)
     positives = subject.collection.positives((subject.split,))
     anchors = subject.anchors[subject.units]
-    every = positives.contains(anchors, subject.items)
-    given |= every & positives.given().contains(anchors, subject.items)
-    copies = every & ~given
+    given |= positives.given().contains(anchors, subject.items)
     groups = subject.collection.duplicate_groups
-    if positives.provenance.size and (positives.provenance == EXACT_DUPLICATE).any():
-        return given, copies
-    # Positives that only the file names have copies, too.
+    width = max(int(groups.max(initial=-1)) + 1, 1)
     grouped = groups[subject.positives] >= 0
-    width = int(groups.max(initial=-1)) + 1
-    twins = np.isin(
-        subject.clusters[subject.units] * max(width, 1) + groups[subject.items],
-        owners[grouped] * max(width, 1) + groups[subject.positives][grouped],
+    copies = np.isin(
+        clusters * width + groups[subject.items], owners[grouped] * width + groups[subject.positives][grouped]
     )
-    return given, copies | (twins & (groups[subject.items] >= 0) & ~given)
+    copies &= (groups[subject.items] >= 0) & ~given
+    return given, copies, positives.contains(anchors, subject.items) & ~given & ~copies
 
 
 def _each_other(subject: Subject, groups: Int64) -> int:

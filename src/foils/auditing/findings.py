@@ -1,13 +1,15 @@
 """What the figures allow to say: sentences chosen by rules, faults first.
 
 A fault is certain: a known positive among the negatives, a copy of one, a positive of another split. What is only
-likely (scores above the positive, near-copies, short units) is worth a look. Everything else is not said.
+likely (scores above the positive, near-copies, short units) is worth a look. What is normal is no finding against the
+data: users and entities stand in all splits, and who draws without knowing test must draw some of its positives.
+Everything else is not said.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from foils.auditing.duplicates import Duplicates
 from foils.auditing.hardness import Hardness
@@ -16,9 +18,10 @@ from foils.auditing.leakage import Leak
 from foils.auditing.near import NearDuplicates
 from foils.auditing.report import About, Finding, Level
 from foils.auditing.shortfall import Shortfall
+from foils.mining.sanity import Separation
 from foils.reporting.text import rate
 
-HIGH_HIDDEN, HIGH_ABOVE, HIGH_SHORT, HIGH_NEAR, HIGH_SHARED, HIGH_REPEATS = 0.02, 0.01, 0.01, 0.005, 0.01, 0.005
+HIGH_HIDDEN, HIGH_ABOVE, HIGH_SHORT, HIGH_NEAR, HIGH_LATER, HIGH_REPEATS = 0.02, 0.01, 0.01, 0.005, 0.02, 0.005
 """Shares above which a figure is worth a look."""
 WORSE = 0.02
 """Short units' positives score lower than the others' by more than this: worth saying."""
@@ -33,11 +36,13 @@ def findings(
     shortfall: Shortfall,
     leaks: list[Leak] | None,
     hidden: Hidden | None,
+    separations: Mapping[str, Separation],
 ) -> list[Finding]:
     """Give the sentences, faults first."""
     found = [
+        *_separation(separations),
         *_duplicates(duplicates),
-        *_leaks(leaks),
+        *_leaks(leaks, about),
         *_hidden(hidden),
         *_hardness(hardness, about),
         *_shortfall(shortfall),
@@ -57,6 +62,13 @@ def headline(found: list[Finding], about: About) -> str:
     return re.sub(r" \(.*?\)", "", worst.text.partition(". ")[0]).rstrip(".")
 
 
+def _separation(separations: Mapping[str, Separation]) -> Iterator[Finding]:
+    for vectors, found in separations.items():
+        if found.suspicious:
+            said = found.complaint(vectors)
+            yield Finding("look", f"{said[0].upper()}{said[1:]}.")
+
+
 def _unmatched(about: About) -> Iterator[Finding]:
     lost = about.unmatched
     if lost is not None and lost.anchors + lost.negatives + lost.positives:
@@ -73,10 +85,14 @@ def _duplicates(duplicates: Duplicates) -> Iterator[Finding]:
         yield Finding(
             "fault", f"{_count(copies, 'negative')} {_are(copies, 'exact copy')} of a positive of the anchor."
         )
+    if duplicates.positives_of_twins:
+        n = duplicates.positives_of_twins
+        text = f"{_count(n, 'negative')} {_are(n, 'positive')} of another anchor with the same text."
+        yield Finding("fault", text)
     if duplicates.the_anchor_itself:
         n = duplicates.the_anchor_itself
         yield Finding("fault", f"{_count(n, 'negative')} {'is' if n == 1 else 'are'} the text of the anchor itself.")
-    if not known and not copies and duplicates.copies_of_positives is not None:
+    if not known and not copies and duplicates.copies_of_positives is not None and not duplicates.positives_of_twins:
         yield Finding("fine", "No negative is a known positive of its anchor or an exact copy of one.")
 
 
@@ -89,11 +105,19 @@ def _repeats(duplicates: Duplicates, about: About) -> Iterator[Finding]:
         )
 
 
-def _leaks(leaks: list[Leak] | None) -> Iterator[Finding]:
+def _leaks(leaks: list[Leak] | None, about: About) -> Iterator[Finding]:
     for leak in leaks or ():
         n = leak.positives_of_same_anchor
-        if n:
-            yield Finding("fault", f"{_count(n, 'negative')} {_are(n, 'positive')} of the same anchor in {leak.split}.")
+        if not n:
+            continue
+        text = f"{_count(n, 'negative')} {_are(n, 'positive')} of the same anchor in {leak.split}."
+        if not leak.anchors_shared_by_design:
+            yield Finding("fault", text)
+            continue
+        share = n / about.negatives
+        known = f" {rate(100 * share)} of 100: some are normal, as whoever draws must not know {leak.split}."
+        many = " So many mean that hard negatives are tomorrow's positives: look less deep, or skip the first ranks."
+        yield Finding(*("look", text + known + many) if share > HIGH_LATER else ("fine", text + known))
     if leaks and not any(leak.positives_of_same_anchor for leak in leaks):
         names = ", ".join(leak.split for leak in leaks)
         yield Finding("fine", f"No negative is a positive of its anchor in another split ({names}).")
@@ -102,10 +126,14 @@ def _leaks(leaks: list[Leak] | None) -> Iterator[Finding]:
 def _shared(leaks: list[Leak] | None, about: About) -> Iterator[Finding]:
     for leak in leaks or ():
         shared = leak.anchors_in_split + leak.anchors_with_equal_text
-        if shared:
-            level: Level = "look" if shared > HIGH_SHARED * about.anchors else "fine"
-            text = f"{shared:,} of {about.anchors:,} anchors stand in {leak.split} as well, by id or by text."
-            yield Finding(level, text)
+        text = f"{shared:,} of {about.anchors:,} anchors stand in {leak.split} as well"
+        if shared and leak.anchors_shared_by_design:
+            yield Finding("fine", f"{text}, as users and entities do.")
+        elif shared:
+            yield Finding(
+                "look",
+                f"{text}, by id or by text: what {leak.split} measures is partly trained on. Take them out of one.",
+            )
 
 
 def _hidden(hidden: Hidden | None) -> Iterator[Finding]:
@@ -159,7 +187,9 @@ def _near(near: NearDuplicates | None) -> Iterator[Finding]:
         yield Finding(
             "look",
             f"{rate(100 * near.rate.estimate)} of 100 negatives nearly repeat a positive (Jaccard similarity of "
-            f"{near.threshold} or more, {near.sampled:,} looked at).",
+            f"{near.threshold} or more, {near.sampled:,} looked at). To leave them out, put into the recipe "
+            f"scorers: [{{near_duplicate: {{}}}}] and rules: [{{max_score: {{column: near_duplicate, threshold: "
+            f"{near.threshold}}}}}], and name the sampler's column.",
         )
 
 

@@ -18,8 +18,7 @@ from foils.collection import Collection
 from foils.errors import InputError
 from foils.formats.negatives import GivenNegatives, read_negatives
 from foils.positives import Int64
-from foils.search import Vectors, open_sides, pair_scores
-from foils.search.vectors import Matrix
+from foils.search import Vectors, VectorSource, open_sides, pair_scores, require_equal_dims
 
 PAIRS_AT_ONCE = 65_536
 
@@ -59,12 +58,13 @@ def file_subject(collection: Collection, path: Path, split: str) -> Subject:
         anchor_ids=collection.anchors.ids,
         collection=collection,
         score_name="file" if has_scores else None,
+        score_origin=f"file {path}" if has_scores else None,
         repeated=len(given.negatives) - len(pairs),
         unmatched=given.unmatched,
     )
 
 
-def rescored(subject: Subject, query_vectors: str | Path | Matrix, item_vectors: str | Path | Matrix) -> Subject:
+def rescored(subject: Subject, query_vectors: VectorSource, item_vectors: VectorSource) -> Subject:
     """Score negatives and positives by the cosine of vectors, instead of what was there.
 
     Raises:
@@ -75,11 +75,7 @@ def rescored(subject: Subject, query_vectors: str | Path | Matrix, item_vectors:
     if collection is None:
         raise InputError("to compare vectors, the data that the negatives were mined from is needed; give it")
     queries, items = open_sides(query_vectors, item_vectors, collection)
-    if queries.shape[1] != items.shape[1]:
-        raise InputError(
-            f"query vectors have {queries.shape[1]} dimensions and corpus vectors {items.shape[1]}; encode both with "
-            "the same model"
-        )
+    require_equal_dims(queries, items)
     sides = Vectors(queries, "cosine", "query vectors"), Vectors(items, "cosine", "corpus vectors")
     sides[0].check()
     sides[1].check(may_be_zero=collection.items.empty)
@@ -93,6 +89,7 @@ def rescored(subject: Subject, query_vectors: str | Path | Matrix, item_vectors:
         scores=score(subject.anchors[subject.units], subject.items),
         positive_scores=score(owners, subject.positives),
         score_name="vectors",
+        score_origin="the vectors given to the audit",
     )
 
 

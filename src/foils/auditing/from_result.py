@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -22,6 +23,8 @@ from foils.records import find
 NEGATIVES_AT_ONCE = 500_000
 """Negatives whose ids are looked up together; a look-up indexes all item ids, so that few large ones are best."""
 CANDIDATES_AT_ONCE = 500_000
+NOT_OF_SCORES = ("k", "max_depth", "name")
+"""Fields of parts that no score depends on."""
 COLUMNS = ["unit_id", "anchor_id", "positive_ids", "negative_ids", "scores", "ranks", "source"]
 
 
@@ -81,8 +84,27 @@ def result_subject(result: Result, collection: Collection | None) -> Subject:
         anchor_ids=names,
         collection=collection,
         score_name=score if has_scores else None,
+        score_origin=_score_origin(result) if has_scores else None,
         verdicts=result.stats["candidates_by_verdict"],
     )
+
+
+def _score_origin(result: Result) -> str:
+    """Name what the scores follow from: the vectors by their content and the similarity, or a scorer and its model."""
+    source, inputs, score = result.recipe.source.fields, result.identity.inputs, result.identity.scores
+    scorers = [scorer.fields for scorer in result.recipe.scorers if score in scorer.fields.columns()]
+    sources = [one.fields for one in getattr(source, "of", ()) if score in one.fields.columns()]
+    part = [*scorers, *sources, source][0]
+    if part.reads():
+        digests = [inputs[f"vectors.{name}.{side}"] for name in part.reads() for side in ("anchors", "items")]
+        return f"{getattr(part, 'similarity', '')} {' '.join(digests)}"
+    fields = {name: value for name, value in msgspec.to_builtins(part).items() if name not in NOT_OF_SCORES}
+    if scorers:
+        read = {name: digest for name, digest in inputs.items() if name.startswith(f"scorers.{score}.")}
+    else:  # a source's own files and versions
+        others = ("collection", "vectors.", "scorers.")
+        read = {name: digest for name, digest in inputs.items() if not name.startswith(others)}
+    return f"{type(part).__name__} {fields} {read}"
 
 
 def nearest_rejected(result: Result) -> Rejected | None:

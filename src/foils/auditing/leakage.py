@@ -4,6 +4,9 @@ A negative that is a positive of the same anchor in another split teaches the mo
 question. An item that is relevant in an evaluation and used as a negative of other anchors is pushed away from
 everything, and never pulled; it lowers the measured quality without being wrong. Anchors in two splits, by row or by
 text, make the evaluation too kind.
+
+Users and entities stand in every split by design: there the pairs are divided, not the anchors. That is taken to be so
+where anchors are names without a text or payload, and for triples.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     relevant_items_used: int
     """Of these, how many are a negative here."""
     negatives_on_relevant_items: int
+    anchors_shared_by_design: bool
+    """Whether anchors are users or entities, which stand in all splits."""
 
 
 def leakage(subject: Subject, truth: Truth | None = None) -> tuple[list[Leak] | None, Bool]:
@@ -67,6 +72,7 @@ def leakage(subject: Subject, truth: Truth | None = None) -> tuple[list[Leak] | 
                 relevant_items=len(relevant),
                 relevant_items_used=len(np.unique(subject.items[on_relevant])),
                 negatives_on_relevant_items=int(on_relevant.sum()),
+                anchors_shared_by_design=_by_design(collection),
             )
         )
     return found, leaking
@@ -94,6 +100,11 @@ def splits_in(subject: Subject, truth: Truth) -> list[str]:
         if split != subject.split and len(held) and held.all():
             found.append(split)
     return found
+
+
+def _by_design(collection: Collection) -> bool:
+    """Tell whether splits divide pairs and not anchors."""
+    return collection.triples is not None or (collection.anchors.texts is None and collection.anchors.payloads is None)
 
 
 def _equal(collection: Collection, audited: Int64, others: Int64) -> int:

@@ -1,7 +1,8 @@
-"""Near-duplicates of positives, on a sample: Jaccard similarity of word shingles (Broder, 1997).
+"""Near-duplicates of positives, on a sample: how alike the characters are, as the scorer ``near_duplicate`` says.
 
 A negative that repeats its positive with a word changed is often a positive too, and sometimes the best negative there
-is (a minimal pair); so they are counted and shown, and left to whoever looks.
+is (a minimal pair); so they are counted and shown, and left to whoever looks. The scorer in a recipe, with the rule
+``max_score`` at the same threshold, rejects what is counted here.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import numpy as np
 
 from foils import _array
 from foils import _segments as segments
-from foils.auditing.folded import folded
 from foils.auditing.intervals import Estimate, share
-from foils.auditing.subject import Subject, sums_by
+from foils.auditing.subject import Float32, Subject, sums_by
 from foils.positives import Int64
+from foils.records import Records
+from foils.scorers.near_duplicate import Signed, likeness
+from foils.scorers.shingles import LENGTH
 
 SAMPLE = 3000
 """Negatives looked at."""
-POSITIVES = 4
+POSITIVES = 16
 """Positives of a unit that each is compared with."""
-SHINGLE = 3
-"""Words of a shingle."""
+PAIRS_AT_ONCE = 256
+"""Pairs compared at a time; what is alike is counted from all characters of both texts."""
 THRESHOLD = 0.8
 
 
@@ -30,7 +33,7 @@ class NearDuplicates(msgspec.Struct, frozen=True, kw_only=True):
 
     sampled: int
     threshold: float
-    shingle_words: int
+    shingle_characters: int
     rate: Estimate
     """Share of the sampled negatives."""
 
@@ -50,11 +53,7 @@ def near_duplicates(subject: Subject) -> tuple[NearDuplicates | None, Int64]:
     lengths = np.minimum(np.diff(subject.positive_indptr)[units], POSITIVES)
     rows = segments.owners(lengths)
     left, right = subject.items[at][rows], subject.positives[first[rows] + segments.places(lengths)]
-    items, codes = np.unique(np.concatenate([left, right]), return_inverse=True)
-    shingles = [_shingles(text) for text in folded(collection.items, items).to_pylist()]
-    alike = np.array(
-        [_jaccard(shingles[a], shingles[b]) for a, b in zip(codes[: len(left)], codes[len(left) :], strict=True)]
-    )
+    alike = _alike(collection.items, left, right)
     near = np.zeros(len(at), bool)
     np.logical_or.at(near, rows, alike >= THRESHOLD)
     owners = subject.clusters[units]
@@ -62,7 +61,7 @@ def near_duplicates(subject: Subject) -> tuple[NearDuplicates | None, Int64]:
     rate = share(sums_by(owners, near, n), sums_by(owners, np.ones(len(at)), n))
     if rate is None:
         return None, none
-    found = NearDuplicates(sampled=len(at), threshold=THRESHOLD, shingle_words=SHINGLE, rate=rate)
+    found = NearDuplicates(sampled=len(at), threshold=THRESHOLD, shingle_characters=LENGTH, rate=rate)
     return found, at[near]
 
 
@@ -75,11 +74,15 @@ def _sample(at: Int64, subject: Subject) -> Int64:
     return np.sort(at[np.argsort(noise, kind="stable")[:SAMPLE]])
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = text.split()
-    whole = min(1, len(words))  # a short text is one shingle; of a picture without words there is none
-    return frozenset(tuple(words[place : place + SHINGLE]) for place in range(max(whole, len(words) - SHINGLE + 1)))
-
-
-def _jaccard(a: frozenset[tuple[str, ...]], b: frozenset[tuple[str, ...]]) -> float:
-    return len(a & b) / max(1, len(a | b))
+def _alike(items: Records, left: Int64, right: Int64) -> Float32:
+    """Compare pairs of items; those without words are like nothing: float32[P]."""
+    rows, codes = np.unique(np.concatenate([left, right]), return_inverse=True)
+    used = items.take(rows)
+    read = Records(used.ids, used.texts, used.titles)
+    signed, alike = Signed.of(read), np.zeros(len(left), np.float32)
+    a, b = codes[: len(left)], codes[len(left) :]
+    at = np.flatnonzero(~read.empty[a] & ~read.empty[b])
+    for start in range(0, len(at), PAIRS_AT_ONCE):
+        part = at[start : start + PAIRS_AT_ONCE]
+        alike[part] = likeness(signed, a[part], signed, b[part])
+    return alike

@@ -16,6 +16,7 @@ from foils.auditing.hidden import Hidden
 from foils.auditing.leakage import Leak
 from foils.auditing.near import NearDuplicates
 from foils.auditing.shortfall import Shortfall
+from foils.mining.sanity import Separation
 
 REPORT, FORMAT = "foils audit", 1
 
@@ -71,6 +72,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     about: About
     headline: str
     findings: list[Finding]
+    separation: dict[str, Separation]
+    """By the name of vectors: how often a known positive scores above a random item."""
     hardness: Hardness | None
     ranks: Ranks | None
     coverage: Coverage

@@ -24,20 +24,21 @@ from foils.auditing.from_file import file_subject, rescored
 from foils.auditing.from_result import nearest_rejected, result_subject
 from foils.auditing.groups import by_rank, by_source
 from foils.auditing.hardness import hardness
-from foils.auditing.hidden import Truth, hidden
+from foils.auditing.hidden import Hidden, Truth, hidden
 from foils.auditing.leakage import leakage, splits_in
 from foils.auditing.near import near_duplicates
 from foils.auditing.report import REPORT, About, Effort, Report, Unknown
 from foils.auditing.shortfall import shortfall
-from foils.auditing.subject import Subject
+from foils.auditing.subject import Bool, Subject
 from foils.auditing.text import summarise
 from foils.auditing.truth import truth_of
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.mining import Mined
 from foils.mining.memory import PeakMemory
+from foils.mining.sanity import Separation, separation
 from foils.reporting.files import check_folder, write_files
-from foils.search.vectors import Matrix
+from foils.search import MODEL, VectorSource, open_sides
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -104,8 +105,8 @@ def audit(
     split: str = "train",
     truth: Collection | str | Path | None = None,
     compare_with: Mined | None = None,
-    query_vectors: str | Path | Matrix | None = None,
-    item_vectors: str | Path | Matrix | None = None,
+    query_vectors: VectorSource | None = None,
+    item_vectors: VectorSource | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
@@ -139,7 +140,8 @@ def audit(
         if query_vectors is not None and item_vectors is not None:
             looked_at = rescored(looked_at, query_vectors, item_vectors)
             other = None if other is None else rescored(other, query_vectors, item_vectors)
-        report = _report(subject, looked_at, other, truth, tell)
+        separations = _separations(subject, looked_at, query_vectors, item_vectors)
+        report = _report(subject, looked_at, other, truth, separations, tell)
         effort = Effort(time.perf_counter() - started, memory.lap().peak_anonymous_bytes)
     finished = Audit(_with_effort(report, effort))
     if out is not None:
@@ -169,11 +171,24 @@ def _subject(subject: Mined | Collection, file: str | Path | None, split: str) -
     return file_subject(subject, Path(file), split)
 
 
+def _separations(
+    given: Mined | Collection, subject: Subject, queries: VectorSource | None, corpus: VectorSource | None
+) -> dict[str, Separation]:
+    """Measure whether positives score above random items by the vectors given, or read what mining measured."""
+    if queries is not None and corpus is not None and subject.collection is not None:
+        sides = open_sides(queries, corpus, subject.collection)
+        found = separation(subject.collection, subject.collection.positives((subject.split,)), *sides)
+        return {} if found is None else {MODEL: found}
+    stored = given.stats.get("separation", {}) if isinstance(given, Mined) else {}
+    return {name: msgspec.convert(facts, Separation) for name, facts in stored.items()}
+
+
 def _report(
     given: Mined | Collection,
     subject: Subject,
     other: Subject | None,
     truth: Collection | str | Path | None,
+    separations: dict[str, Separation],
     tell: Progress,
 ) -> Report:
     if not len(subject.items):
@@ -184,14 +199,11 @@ def _report(
     leaks, leaking = leakage(subject, known)
     near, nearly = near_duplicates(subject)
     tell("hidden positives", 2, STEPS)
-    found, hits = None, None
-    if known is not None:
-        found, *marks = hidden(subject, known, wrong)
-        hits = (marks[0], marks[1])
+    found, hits = _found(subject, known, wrong)
     tell("hardness, coverage, shortfall", 3, STEPS)
     hard, covered, missing = hardness(subject), coverage(subject), shortfall(subject)
     about = _about(given, subject)
-    said = findings(about, hard, counted, near, missing, leaks, found)
+    said = findings(about, hard, counted, near, missing, leaks, found, separations)
     tell("comparison", 4, STEPS)
     changed = None
     if other is not None:
@@ -204,6 +216,7 @@ def _report(
         about=about,
         headline=headline(said, about),
         findings=said,
+        separation=separations,
         hardness=hard,
         ranks=by_rank(subject, *(hits or (None, None))),
         coverage=covered,
@@ -221,6 +234,14 @@ def _report(
         versions={package: version(package) for package in ("foils", "numpy", "pyarrow")},
         effort=Effort(0.0, None),
     )
+
+
+def _found(subject: Subject, known: Truth | None, wrong: Bool) -> tuple[Hidden | None, Hits | None]:
+    """Count hidden positives, and mark them and the negatives of judged anchors; None where there is no truth."""
+    if known is None:
+        return None, None
+    found, hit, judged = hidden(subject, known, wrong)
+    return found, (hit, judged)
 
 
 def _hits(other: Subject, truth: Collection | str | Path) -> Hits:

@@ -50,6 +50,7 @@ class Subject:
         anchor_ids: string, by anchor.
         collection: texts and judgements, or None.
         score_name: what the scores are, or None where there are none.
+        score_origin: what the scores follow from; scores of two subjects compare only where it is the same.
         verdicts: ``kept`` or reason → candidates; None where the candidates are not known.
         repeated: further occurrences of a pair in a file; each pair is audited once.
         unmatched: what of a file is not in the collection.
@@ -74,6 +75,7 @@ class Subject:
     anchor_ids: pa.Array
     collection: Collection | None
     score_name: str | None
+    score_origin: str | None
     verdicts: Mapping[str, int] | None = None
     repeated: int = 0
     unmatched: Unmatched | None = None

@@ -38,4 +38,4 @@ def _comparison(report: Report) -> list[str]:
         difference = "" if change.difference is None else f"  difference {change.difference.signed}"
         before, now = (f"{value:8.3f}".replace("-", "−") for value in (change.before, change.now))
         lines.append(f"  {change.figure:<30} {before} → {now}{difference}")
-    return lines
+    return [*lines, *(f"  ! {note}." for note in compared.notes)]

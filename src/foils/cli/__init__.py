@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 done, 2 bad input or usage, 130 interrupted (resumable), 1 a fault of foils."""
+"""The command line. Exit codes: 0 done, 2 bad input or usage, 1 a fault of foils; 130 interrupted, 143 terminated.
+
+Mining that was interrupted or terminated goes on when the same command is given again.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 import foils
 from foils.cli.advise import advise
 from foils.cli.audit import audit_negatives
-from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, complain
+from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
 from foils.cli.demo import demo
 from foils.cli.evaluate import evaluate
 from foils.cli.export import export
 from foils.cli.mine import mine
 from foils.cli.plan import plan
 from foils.cli.recipes import recipes
+from foils.cli.stopping import Terminated, terminable
 from foils.cli.train import train
 from foils.errors import InputError
 
@@ -68,17 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     asked = words[0] if words and words[0] in COMMANDS else ""
     try:
-        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with terminable():
+            app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         complain(f"{_usage(error)}\nsee: foils {asked}{' ' * bool(asked)}--help")
         return EXIT_BAD_INPUT
     except InputError as error:
         complain(str(error))
         return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        told = INTERRUPTED.get(asked)
-        complain(f"interrupted; {told}" if told else "interrupted")
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as error:
+        told, terminated = INTERRUPTED.get(asked), isinstance(error, Terminated)
+        word = "terminated" if terminated else "interrupted"
+        complain(f"{word}; {told}" if told else word)
+        return EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     except Exception:
         complain(f"this is a fault of foils; please report it, with what follows\n{traceback.format_exc()}")
         return EXIT_FAULT

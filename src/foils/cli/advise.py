@@ -10,13 +10,15 @@ from foils import advising
 from foils.advising import AdviceSettings
 from foils.advising.text import describe
 from foils.cli.console import note, progress_of_stages, say, say_json
+from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
 from foils.cli.mine import Memory, Threads
-from foils.cli.options import Data, Json, Model, Seed, Split, Whole, memory_bytes, read, require_positives
+from foils.cli.options import Json, Model, Seed, Whole, memory_bytes
 from foils.cli.vectors import (
     Cache,
     CorpusPrompt,
     CorpusVectors,
     NoCache,
+    PrecisionOf,
     QueryPrompt,
     QueryVectors,
     check_files,
@@ -51,12 +53,14 @@ def advise(
     corpus_vectors: CorpusVectors | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
+    precision: PrecisionOf = "auto",
     anchors: Anchors = DEFAULT.anchors,
     items: Items = DEFAULT.items,
     seeds: Seeds = DEFAULT.seeds,
     negatives: Negatives = DEFAULT.negatives,
     smallest_effect: Effect = DEFAULT.smallest_effect,
     split: Split = "train",
+    named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
     memory: Memory = "2GB",
     threads: Threads = 2,
@@ -74,7 +78,7 @@ def advise(
     Examples:
         foils advise scifact
 
-        foils advise scifact --model minilm --seeds 5
+        foils advise scifact --model minilm --seeds 10
 
         foils advise scifact --query-vectors q.npy --corpus-vectors c.npy \
           --anchors 2000 --smallest-effect 0.02
@@ -89,8 +93,10 @@ def advise(
         raise InputError("--query-prompt and --corpus-prompt are for --model; give it, or leave them out")
     encoder = None
     if model is not None:
-        encoder = open_encoder(model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, memo=memo_of(kept))
-    collection = read(data)
+        encoder = open_encoder(
+            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo_of(kept)
+        )
+    collection = read(data, named)
     require_positives(collection, split)
     if encoder is not None and kept is not None:
         note(f"vectors are kept in {kept}; what is there is not encoded again")

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from foils.auditing import REPORT, Audit, audit, missing_extra
 from foils.cli.console import note, progress_of_stages, say, say_json
-from foils.cli.options import Json, Split, read
+from foils.cli.data import AS_THEY_ARE, Columns, Split, read
+from foils.cli.options import Json
 from foils.cli.out import check_place
 from foils.cli.vectors import CorpusVectors, QueryVectors
 from foils.collection import Collection
@@ -39,6 +40,7 @@ def audit_negatives(
     query_vectors: QueryVectors | None = None,
     corpus_vectors: CorpusVectors | None = None,
     split: Split = "train",
+    named: Columns = AS_THEY_ARE,
     out: Annotated[Path, Parameter(help="Folder for report.html and report.json.")] = Path("audit-report"),
     json: Json = False,
 ) -> None:
@@ -58,7 +60,7 @@ def audit_negatives(
     """
     check_place(out)
     check_folder(out, REPORT)
-    opened, other = _opened(subject, file, data), None
+    opened, other = _opened(subject, file, data, named), None
     if compare is not None:
         other = Mined.open(compare)
     if missing := missing_extra():
@@ -77,7 +79,7 @@ def audit_negatives(
     say(f"\nreport: {out / (PAGE if not missing else 'report.json')}")
 
 
-def _opened(subject: Path, file: Path | None, data: Path | None) -> Mined | Collection:
+def _opened(subject: Path, file: Path | None, data: Path | None, named: Columns) -> Mined | Collection:
     """Open what the arguments name.
 
     Raises:
@@ -86,9 +88,9 @@ def _opened(subject: Path, file: Path | None, data: Path | None) -> Mined | Coll
     if file is not None:
         if data is not None:
             raise InputError(f"--data names the data of a result; with --file, the data is {subject}: leave --data out")
-        return read(subject)
+        return read(subject, named)
     if read_identity(subject) is None and subject.exists():
         raise InputError(
             f"{subject} is not a result of foils mine; to audit a file of negatives of this data, name it with --file"
         )
-    return Mined.open(subject, None if data is None else read(data))
+    return Mined.open(subject, None if data is None else read(data, named))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from foils.errors import InputError, printable
 
-EXIT_FAULT, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAULT, EXIT_BAD_INPUT, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 LOG_SECONDS = 30
 """Longest silence in a log."""
@@ -61,12 +62,20 @@ def complain(text: str) -> None:
 def progress(what: str) -> Iterator[Report]:
     """Show the progress of one stage: a bar on a terminal, now and then a line in a log."""
     if _on_terminal():
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            task = bar.add_task(what, total=None, rate="")
+            pace = _Pace()
+
+            def update(done: int, total: int) -> None:
+                pace.step(done, total)
+                bar.update(task, completed=done, total=total, rate=pace.rate())
+
+            yield update
     else:
-        yield _lines(what)
+        with _log(what) as report:
+            yield report
 
 
 @contextmanager
@@ -82,20 +91,67 @@ def progress_of_stages() -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, total: note(f"{time.monotonic() - started:5.0f} s  {done} of {total}  {what}")
 
 
-def _lines(what: str) -> Report:
-    started = last = time.monotonic()
+class _Pace:
+    """How quickly steps are done; those that an earlier run did, which the first report counts, do not count."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.first: int | None = None
+        self.done = self.total = 0
+
+    def step(self, done: int, total: int) -> None:
+        """Note how far it is."""
+        self.first = done if self.first is None else self.first
+        self.done, self.total = done, total
+
+    @property
+    def seconds(self) -> float:
+        """Time since the beginning."""
+        return time.monotonic() - self.started
+
+    @property
+    def per_second(self) -> float:
+        """Steps of this run per second."""
+        return (self.done - (self.first or 0)) / max(self.seconds, 1e-9)
+
+    def rate(self) -> str:
+        """Say it, once something is done."""
+        speed = self.per_second
+        return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s" if speed > 0 else ""
+
+    def line(self) -> str:
+        """Say how far it is, how quickly it goes, and how long it will take."""
+        if not self.total:
+            return "begun"
+        said = f"{self.done:,} of {self.total:,}"
+        if self.done == self.total:
+            return f"{said} in {self.seconds:.1f} s"
+        if not self.rate():
+            return said
+        return f"{said}, {self.rate()}, about {(self.total - self.done) / self.per_second:.0f} s left"
+
+
+@contextmanager
+def _log(what: str) -> Iterator[Report]:
+    """Write a line when all is done, and at least every ``LOG_SECONDS``, whether or not a step was done since."""
+    pace, stopped = _Pace(), threading.Event()
+
+    def watch() -> None:
+        while not stopped.wait(LOG_SECONDS):
+            note(f"{what}: {pace.line()}")
 
     def report(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last < LOG_SECONDS and done < total:
-            return
-        last = now
-        left = (now - started) / max(done, 1) * (total - done)
-        rest = f", about {left:.0f} s left" if done < total else f" in {now - started:.1f} s"
-        note(f"{what}: {done:,} of {total:,}{rest}")
+        pace.step(done, total)
+        if done == total:
+            note(f"{what}: {pace.line()}")
 
-    return report
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield report
+    finally:
+        stopped.set()
+        watcher.join()
 
 
 def _on_terminal() -> bool:

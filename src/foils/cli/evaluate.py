@@ -9,7 +9,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from foils.cli.console import note, progress, say, say_json
-from foils.cli.options import Data, Json, Model, Split, Whole, read, require_positives
+from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
+from foils.cli.options import Json, Model, Whole
 from foils.cli.reranking import rerank as reranked
 from foils.cli.systems import VECTORS, System, check_system
 from foils.cli.vectors import (
@@ -17,6 +18,7 @@ from foils.cli.vectors import (
     CorpusPrompt,
     CorpusVectors,
     NoCache,
+    PrecisionOf,
     QueryPrompt,
     QueryVectors,
     choose_cache,
@@ -97,10 +99,12 @@ def evaluate(
     ] = None,
     depth: Annotated[Whole, Parameter(help="Items that --rerank scores.", validator=Number(gte=1))] = 100,
     split: Split = "test",
+    named: Columns = AS_THEY_ARE,
     exclude: Excluded | None = None,
     metric: Metrics | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
+    precision: PrecisionOf = "auto",
     cache: Cache | None = None,
     no_cache: NoCache = False,
     json: Json = False,
@@ -129,10 +133,12 @@ def evaluate(
     names = list(dict.fromkeys(str(Metric.parse(name)) for name in metric or METRICS))
     kept = choose_cache(cache, no_cache=no_cache)
     files = query_vectors, corpus_vectors
-    system = check_system(model, *files, query_prompt=query_prompt, corpus_prompt=corpus_prompt, cache=kept)
-    other = None if against is None else check_system(against, *files, cache=kept)
+    system = check_system(
+        model, *files, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, cache=kept
+    )
+    other = None if against is None else check_system(against, *files, precision=precision, cache=kept)
     reranker = None if rerank is None else CrossEncoderModel.open(rerank, None, memo_of(kept))
-    collection = read(data)
+    collection = read(data, named)
     require_positives(collection, split, least=2, why=", and an interval needs 2")
     left_out = tuple(exclude or ())
     collection.judgements.select(left_out)  # are there such splits?

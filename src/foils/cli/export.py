@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from foils.cli.console import say, say_json
-from foils.cli.options import Json, Whole, read
+from foils.cli.console import note, say, say_json
+from foils.cli.data import AS_THEY_ARE, Columns, read
+from foils.cli.options import Json, Whole
 from foils.cli.out import check_place
 from foils.errors import InputError
 from foils.mining import Mined
-from foils.mining.card import check_card
+from foils.mining.card import check_card, check_no_stale_card
 from foils.mining.export import check_target
 from foils.mining.layouts import layout
 
@@ -24,7 +25,7 @@ From = Annotated[Path, Parameter(help="What it was mined from; needed for texts.
 Scores = Annotated[
     str, Parameter(help="Column of scores to write beside, such as dense; sampler = the one negatives were ordered by.")
 ]
-Columns = Annotated[Literal["text", "id"], Parameter(help="text, or id.")]
+Texts = Annotated[Literal["text", "id"], Parameter(help="text, or id.")]
 Policy = Annotated[
     Literal["short", "drop"],
     Parameter(help="Units with too few negatives: short keeps them, drop leaves them out."),
@@ -44,7 +45,8 @@ def export(
     format: Format,
     out: File,
     data: From | None = None,
-    columns: Columns = "text",
+    named: Columns = AS_THEY_ARE,
+    columns: Texts = "text",
     shortfall: Policy = "short",
     scores: Scores | None = None,
     epoch: Epoch = 0,
@@ -70,9 +72,16 @@ def export(
         raise InputError(f"{out} is there already; choose another --out, or give --overwrite to replace it")
     if card is not None:
         check_card(out.parent, card)
+    else:
+        check_no_stale_card(out)
     if columns == "text" and data is None:
         raise InputError("texts are in the data that the result was mined from: give --data, or --columns id")
-    mined = Mined.open(folder, None if data is None else read(data))
+    mined = Mined.open(folder, None if data is None else read(data, named))
+    if epoch and not mined.recipe.sampler.fields.random:
+        note(
+            f"warning: --epoch {epoch}: the sampler {mined.recipe.sampler.name} draws nothing, so every epoch gives "
+            "the same rows; for others, mine by a recipe that draws, such as simans or star-static"
+        )
     options: dict[str, Any] = {"columns": columns, "shortfall": shortfall, "epoch": epoch}
     if scores is not None:
         options["scores"] = True if scores == SAMPLER else scores

@@ -12,7 +12,8 @@ from cyclopts.validators import Number
 from foils import mining, recipes
 from foils.cli import limits
 from foils.cli.console import note, progress, say, say_json
-from foils.cli.options import Data, Json, Model, Seed, Split, Whole, encode, memory_bytes, read, require_positives
+from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, note_evaluation_split, read, require_positives
+from foils.cli.options import Json, Model, Search, Seed, Whole, encode, memory_bytes
 from foils.cli.out import Fresh, Out, check_result_folder, check_same_run
 from foils.cli.vectors import (
     Cache,
@@ -20,6 +21,7 @@ from foils.cli.vectors import (
     CorpusVectors,
     Encoders,
     NoCache,
+    PrecisionOf,
     QueryPrompt,
     QueryVectors,
     choose_cache,
@@ -55,6 +57,7 @@ def mine(
     encoder: Encoders | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
+    precision: PrecisionOf = "auto",
     same: limits.Sames | None = None,
     different: limits.Differents | None = None,
     before: limits.Befores | None = None,
@@ -62,10 +65,12 @@ def mine(
     allow: limits.Allows | None = None,
     deny: limits.Denies | None = None,
     split: Split = "train",
+    named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
     set: Settings | None = None,
     memory: Memory = "2GB",
     threads: Threads = 2,
+    search: Search = "auto",
     cache: Cache | None = None,
     no_cache: NoCache = False,
     fresh: Fresh = False,
@@ -95,18 +100,19 @@ def mine(
           --negatives 8 --out runs/c --same language --before date \
           --deny reviewed.tsv
     """
-    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads)
+    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
     loaded = recipes.load(recipe, set or ())
     check_result_folder(out)
     kept = choose_cache(cache, no_cache=no_cache)
     files, encoders = choose_vectors(
         loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
-        corpus_prompt=corpus_prompt, cache=kept,
+        corpus_prompt=corpus_prompt, precision=precision, cache=kept,
     )  # fmt: skip
     if loaded.loss is not None and (recipe not in recipes.names() or any(one.startswith("loss") for one in set or ())):
         note(f"the recipe's loss ({loaded.loss.name}) is for training; mining does not use it")
-    collection = read(data)
+    collection = read(data, named)
     require_positives(collection, split)
+    note_evaluation_split(split, "these negatives come")
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
     bound = bind(limited, collection)
     if encoders and not fresh:
@@ -123,12 +129,12 @@ def mine(
         say_json({"out": str(out), "stats": mined.stats, "identity": mined.identity.data()})
         return
     say(f"{mined.summary()}\nwritten to {out}: negatives.parquet, and why each candidate was kept or rejected")
-    given, written = shlex.quote(str(data)), shlex.quote(str(out))
+    given, written = shlex.quote(str(data)) + named.words(), shlex.quote(str(out))
     if collection.anchors.texts is None or collection.items.texts is None:
         note(f"next: foils export {written} --columns id --format triplet --out FILE")
         return
-    named = "" if split == "train" else f" --split {shlex.quote(split)}"
-    note(f"next: foils train {given} --mined {written}{named} --kind static --out MODEL")
+    of_split = "" if split == "train" else f" --split {shlex.quote(split)}"
+    note(f"next: foils train {given} --mined {written}{of_split} --kind static --out MODEL")
 
 
 def _encoded(encoders: dict[str, Encoder], collection: Collection, kept: Path | None) -> dict[str, tuple[Any, Any]]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from cyclopts import CoercionError, Parameter, Token
 from cyclopts.validators import Number
 
@@ -15,6 +14,7 @@ from foils.cli.console import note, progress
 from foils.collection import Collection
 from foils.encoders import Encoder, encode_records
 from foils.errors import InputError
+from foils.search import SearchMode
 from foils.search.vectors import Float32
 
 SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([KMGT]?)(i?)B?\s*", flags=re.ASCII | re.IGNORECASE)
@@ -32,17 +32,16 @@ def whole_number(_: type, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=whole_number)]
-Data = Annotated[
-    Path,
-    Parameter(
-        help="BEIR folder or .zip; folder of interactions, triples or labelled texts; table of pairs, or folder with "
-        "pairs.csv and corpus.csv."
-    ),
-]
 Model = Annotated[str, Parameter(help="Folder of an encoder, owner/name on the Hugging Face hub, or minilm.")]
-Split = Annotated[str, Parameter(help="Whose judgements to use: the name of a file in qrels.")]
 Seed = Annotated[
     Whole, Parameter(help="Of all random choices; equal seeds give equal results.", validator=Number(gte=0, lt=2**63))
+]
+Search = Annotated[
+    SearchMode,
+    Parameter(
+        help="How all items are scored in an exact search: in float32 (exact), in bfloat16 first where that is faster "
+        "(screened), or by whatever is fastest (auto). The result is the same."
+    ),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print the result as JSON.")]
 
@@ -61,35 +60,6 @@ def memory_bytes(text: str) -> int:
         raise InputError(f"--memory {text}: expected a size such as 2GB or 500MB")
     number, unit, binary = found.groups()
     return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(unit.upper() or " "))
-
-
-def read(data: Path) -> Collection:
-    """Read the collection, and say what it holds."""
-    collection = Collection.from_path(data)
-    splits = ", ".join(collection.splits)
-    note(f"{data}: {len(collection.anchors):,} queries, {len(collection.items):,} items; splits: {splits}")
-    return collection
-
-
-def require_positives(collection: Collection, split: str, *, least: int = 1, why: str = "") -> None:
-    """Check, before long work, that queries of the split have positives.
-
-    Args:
-        collection: the data.
-        split: name of the split.
-        least: how many queries with a positive are needed.
-        why: what they are needed for.
-
-    Raises:
-        InputError: there is no such split, or too few of its queries have a positive.
-    """
-    judged = collection.judgements.select((split,))
-    found = len(np.unique(judged.anchors[judged.grades > 0]))
-    if found < least:
-        raise InputError(
-            f"{found} queries of the split {split!r} have a positive{why}; choose another --split "
-            f"(there are: {', '.join(collection.splits)}), or add judgements with a grade above 0"
-        )
 
 
 def encode(encoder: Encoder, collection: Collection, cache: Path | None, *, name: str = "") -> tuple[Float32, Float32]:

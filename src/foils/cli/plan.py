@@ -12,8 +12,9 @@ from cyclopts import Parameter
 from foils import planning, recipes
 from foils.cli import limits
 from foils.cli.console import note, say, say_json
+from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
 from foils.cli.mine import Memory, Negatives, Recipes, Settings, Threads
-from foils.cli.options import Data, Json, Model, Seed, Split, memory_bytes, read, require_positives
+from foils.cli.options import Json, Model, Search, Seed, memory_bytes
 from foils.cli.out import check_result_folder
 from foils.cli.vectors import (
     Cache,
@@ -21,6 +22,7 @@ from foils.cli.vectors import (
     CorpusVectors,
     Encoders,
     NoCache,
+    PrecisionOf,
     QueryPrompt,
     QueryVectors,
     choose_cache,
@@ -46,6 +48,7 @@ def plan(
     encoder: Encoders | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
+    precision: PrecisionOf = "auto",
     same: limits.Sames | None = None,
     different: limits.Differents | None = None,
     before: limits.Befores | None = None,
@@ -53,10 +56,12 @@ def plan(
     allow: limits.Allows | None = None,
     deny: limits.Denies | None = None,
     split: Split = "train",
+    named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
     set: Settings | None = None,
     memory: Memory = "2GB",
     threads: Threads = 2,
+    search: Search = "auto",
     cache: Cache | None = None,
     no_cache: NoCache = False,
     json: Json = False,
@@ -73,17 +78,17 @@ def plan(
         foils plan scifact --recipe naive-top-k --negatives 8 --memory 500MB \
           --query-vectors q.npy --corpus-vectors c.npy --json
     """
-    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads)
+    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
     loaded = recipes.load(recipe, set or ())
     if out is not None:
         check_result_folder(out)
     kept = choose_cache(cache, no_cache=no_cache)
     files, encoders = choose_vectors(
         loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
-        corpus_prompt=corpus_prompt, cache=kept,
+        corpus_prompt=corpus_prompt, precision=precision, cache=kept,
     )  # fmt: skip
     started = time.perf_counter()
-    collection = read(data)
+    collection = read(data, named)
     reading = Stage("reading the data", len(collection.items), "items", time.perf_counter() - started)
     require_positives(collection, split)
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)

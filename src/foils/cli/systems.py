@@ -10,6 +10,7 @@ from foils.cli.vectors import check_files
 from foils.collection import Collection
 from foils.encoders import Encoder, open_encoder
 from foils.encoders.adapted import Adapter, is_adapter, load_adapter
+from foils.encoders.precision import Precision
 from foils.errors import InputError
 from foils.mining.encoded import memo_of
 from foils.search import open_sides
@@ -52,6 +53,7 @@ def check_system(
     *,
     query_prompt: str | None = None,
     corpus_prompt: str | None = None,
+    precision: Precision = "auto",
     cache: Path | None = None,
 ) -> System:
     """Choose what is evaluated, and open it, before the data is read.
@@ -65,12 +67,14 @@ def check_system(
     if queries is None or corpus is None:
         if model is None:
             raise InputError("give what to rank by: --model, or --query-vectors and --corpus-vectors")
-        encoder = open_encoder(model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, memo=memo_of(cache))
+        encoder = open_encoder(
+            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo_of(cache)
+        )
         return System(model, encoder, cache=cache)
     check_files(queries, corpus)
-    if (query_prompt, corpus_prompt) != (None, None):
+    if (query_prompt, corpus_prompt, precision) != (None, None, "auto"):
         raise InputError(
-            "--query-prompt and --corpus-prompt are for a model that reads texts, not for files of vectors"
+            "--query-prompt, --corpus-prompt and --precision are for a model that reads texts, not for files of vectors"
         )
     if model is None or model == VECTORS:
         return System(f"{queries}, {corpus}" if model is None else VECTORS, (queries, corpus))

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from cyclopts import Parameter
 
-from foils.cli.options import Data, Json, Model, Seed, Split, Whole
+from foils.cli.data import AS_THEY_ARE, Columns, Data, Split
+from foils.cli.options import Json, Model, Seed, Whole
 from foils.cli.out import NewFolder, check_place
 from foils.cli.train_adapter import train_adapter
 from foils.cli.train_given import Given
@@ -68,6 +69,7 @@ def train(
     corpus_vectors: CorpusVectors | None = None,
     mined: Annotated[Path | None, Parameter(help="Result of foils mine; without it, in-batch negatives only.")] = None,
     split: Split = "train",
+    named: Columns = AS_THEY_ARE,
     dev: Annotated[
         str | None,
         Parameter(help="Split that says when to stop. [default: dev if there is one, else a tenth of the queries]"),
@@ -136,7 +138,7 @@ def train(
     check_new(out)
     kept = choose_cache(cache, no_cache=no_cache)
     given = Given(
-        data=data, out=out, mined=mined, split=split, dev=dev, seed=seed, settings=struct, model=model,
+        data=data, columns=named, out=out, mined=mined, split=split, dev=dev, seed=seed, settings=struct, model=model,
         query_vectors=query_vectors, corpus_vectors=corpus_vectors, cache=kept, as_json=json,
     )  # fmt: skip
     KINDS[kind].train(given, struct)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from foils.cli.console import note, progress, say, say_json
-from foils.cli.options import encode, read
-from foils.cli.train_given import NEGATIVES, Given, rows_of
+from foils.cli.options import encode
+from foils.cli.train_given import NEGATIVES, Given
 from foils.cli.vectors import check_files, check_pairing
 from foils.collection import Collection
 from foils.encoders import Encoder, open_encoder
@@ -25,8 +25,7 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
     """Train an adapter, save it and say how it went."""
     encoder = _encoder(given)
     opened = given.open_mined()
-    collection = read(given.data)
-    rows = rows_of(opened, collection)
+    collection = given.read()
     queries, items = _vectors(given, encoder, collection)
     work = given.out.absolute().with_name(f".{given.out.absolute().name}.training")
     steps = 0
@@ -38,7 +37,7 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
             report(done, total)
 
         fitted = fit_adapter(
-            collection, queries, items, split=given.split, dev=given.dev, mined=rows, settings=settings,
+            collection, queries, items, split=given.split, dev=given.dev, mined=opened, settings=settings,
             seed=given.seed, checkpoint=work / CHECKPOINT, progress=step,
             on_epoch=_say_epoch,
         )  # fmt: skip

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from foils.cli.console import note
+from foils.cli.data import Columns, note_evaluation_split, read
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.mining import Mined
-from foils.training import MinedNegatives
 
 FEW_STEPS = 20
 """Below so many steps of the optimiser, a model is about what it was."""
@@ -25,6 +25,7 @@ class Given:
 
     Attributes:
         data: the data set.
+        columns: what its columns are called.
         out: new folder of the model.
         mined: a mined result, or None.
         split: what is trained on.
@@ -39,6 +40,7 @@ class Given:
     """
 
     data: Path
+    columns: Columns
     out: Path
     mined: Path | None
     split: str
@@ -50,6 +52,16 @@ class Given:
     corpus_vectors: Path | None
     cache: Path | None
     as_json: bool
+
+    def read(self) -> Collection:
+        """Read the data, and warn where what is evaluated on is trained on.
+
+        Raises:
+            InputError: it cannot be read, or has no such split.
+        """
+        collection = read(self.data, self.columns, split=self.split)
+        note_evaluation_split(self.split, "the model is trained on pairs")
+        return collection
 
     def open_mined(self) -> Mined | None:
         """Open the mined result, and check that it was mined for the split.
@@ -87,16 +99,8 @@ class Given:
 
     def note_next(self) -> None:
         """Say what to do with the model."""
-        words = ["next: foils eval", shlex.quote(str(self.data)), "--model", shlex.quote(str(self.out))]
+        data = shlex.quote(str(self.data)) + self.columns.words()
+        words = ["next: foils eval", data, "--model", shlex.quote(str(self.out))]
         for name, path in (("--query-vectors", self.query_vectors), ("--corpus-vectors", self.corpus_vectors)):
             words += [] if path is None else [name, shlex.quote(str(path))]
         note(" ".join(words))
-
-
-def rows_of(mined: Mined | None, collection: Collection) -> MinedNegatives | None:
-    """Give mined negatives as rows of the data.
-
-    Raises:
-        InputError: they were mined from other data.
-    """
-    return None if mined is None else MinedNegatives(*mined.rows(collection))

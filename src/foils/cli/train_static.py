@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from foils.cli.console import progress, say, say_json
-from foils.cli.options import read
-from foils.cli.train_given import NEGATIVES, Given, rows_of
+from foils.cli.train_given import NEGATIVES, Given
 from foils.training import StaticSettings, fit_static
 
 LAST_STEPS = 10
@@ -16,8 +15,7 @@ LAST_STEPS = 10
 def train_static(given: Given, settings: StaticSettings) -> None:
     """Train a static encoder, save it and say how it went."""
     opened = given.open_mined()
-    collection = read(given.data)
-    rows = rows_of(opened, collection)
+    collection = given.read()
     losses: list[float] = []
     with progress("training") as report:
 
@@ -26,7 +24,7 @@ def train_static(given: Given, settings: StaticSettings) -> None:
             report(done, total)
 
         encoder = fit_static(
-            collection, split=given.split, mined=rows, settings=settings, seed=given.seed, progress=step
+            collection, split=given.split, mined=opened, settings=settings, seed=given.seed, progress=step
         )  # fmt: skip
     encoder.save(given.out)
     last = float(np.mean(losses[-LAST_STEPS:])) if losses else None

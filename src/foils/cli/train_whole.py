@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from foils.cli.console import note, progress, say, say_json
-from foils.cli.options import read
-from foils.cli.train_given import NEGATIVES, Given, rows_of
+from foils.cli.train_given import NEGATIVES, Given
 from foils.integrations.sentence_transformers import (
     Evaluated,
     FittedModel,
@@ -41,11 +40,10 @@ def _fitted(
     require_packages()
     trainable(given.required_model(), kind)
     opened = given.open_mined()
-    collection = read(given.data)
-    rows = rows_of(opened, collection)
+    collection = given.read()
     with progress("training") as report:
         return fit(
-            collection, given.required_model(), out=given.out, mined=rows, split=given.split, dev=given.dev,
+            collection, given.required_model(), out=given.out, mined=opened, split=given.split, dev=given.dev,
             settings=settings, seed=given.seed, progress=lambda done, total, loss: report(done, total),
             on_evaluation=_say_evaluation,
         )  # fmt: skip
@@ -79,5 +77,5 @@ def _say(given: Given, kind: str, fitted: FittedModel, how: str, facts: dict[str
     if kind == "full":
         given.note_next()
     else:
-        data, out = shlex.quote(str(given.data)), shlex.quote(str(given.out))
+        data, out = shlex.quote(str(given.data)) + given.columns.words(), shlex.quote(str(given.out))
         note(f"next: foils eval {data} --model FIRST --rerank {out} --against FIRST")

@@ -11,18 +11,23 @@ from cyclopts import Parameter
 from foils._cache import cache_folder
 from foils.cli.console import note
 from foils.encoders import Encoder, open_encoder
+from foils.encoders.precision import Precision
 from foils.errors import DataError, InputError
 from foils.mining.encoded import memo_of
 from foils.recipes import Recipe
 from foils.search import MODEL
 
 Files = tuple[Path | None, Path | None]
-"""The .npy files of queries and corpus, or None."""
+"""The .npy files of queries and corpus, or folders of them; or None."""
 
-QueryVectors = Annotated[Path, Parameter(help=".npy file; row i belongs to record i of queries.jsonl.")]
-CorpusVectors = Annotated[Path, Parameter(help=".npy file; row i belongs to record i of corpus.jsonl.")]
+QueryVectors = Annotated[Path, Parameter(help=".npy file, or folder of them; row i is of record i of queries.jsonl.")]
+CorpusVectors = Annotated[Path, Parameter(help=".npy file, or folder of them; row i is of record i of corpus.jsonl.")]
 QueryPrompt = Annotated[str, Parameter(help="What stands before a query, instead of what --model says.")]
 CorpusPrompt = Annotated[str, Parameter(help="What stands before an item, instead of what --model says.")]
+PrecisionOf = Annotated[
+    Precision,
+    Parameter(name="--precision", help="Of a model's products; auto is bfloat16 where that is fast and close enough."),
+]
 Encoders = Annotated[
     list[str],
     Parameter(
@@ -63,6 +68,7 @@ def choose_vectors(
     encoders: Sequence[str] = (),
     query_prompt: str | None = None,
     corpus_prompt: str | None = None,
+    precision: Precision = "auto",
     cache: Path | None = None,
 ) -> tuple[Files, dict[str, Encoder]]:
     """Choose the files of vectors, and open the encoders; neither where the recipe compares no vectors.
@@ -75,6 +81,8 @@ def choose_vectors(
     check_pairing(model, queries, corpus)
     if model is None and (query_prompt, corpus_prompt) != (None, None):
         raise InputError("--query-prompt and --corpus-prompt are for --model; give it, or leave them out")
+    if model is None and not named and precision != "auto":
+        raise InputError("--precision is for --model; give it, or leave this out")
     if missing := [name for name in reads if name != MODEL and name not in named]:
         listed = " ".join(f"--encoder {name}=MODEL" for name in missing)
         raise InputError(
@@ -91,22 +99,24 @@ def choose_vectors(
         )
     check_files(queries, corpus)
     memo = memo_of(cache)
-    opened = {name: open_encoder(other, memo=memo) for name, other in named.items()}
+    opened = {name: open_encoder(other, precision=precision, memo=memo) for name, other in named.items()}
     if model is not None:
-        main = open_encoder(model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, memo=memo)
+        main = open_encoder(
+            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo
+        )
         opened = {MODEL: main, **opened}
     return (queries, corpus), opened
 
 
 def check_files(queries: Path | None, corpus: Path | None) -> None:
-    """Check that the files that are given are there.
+    """Check that the files or folders that are given are there.
 
     Raises:
         DataError: one is not.
     """
     for name, path in (("query", queries), ("corpus", corpus)):
-        if path is not None and not _is_file(path):
-            raise DataError(f"--{name}-vectors {path}: there is no such file; check the path")
+        if path is not None and not _is_there(path):
+            raise DataError(f"--{name}-vectors {path}: there is no such file or folder; check the path")
 
 
 def check_pairing(model: str | None, queries: Path | None, corpus: Path | None) -> None:
@@ -140,8 +150,8 @@ def _named(encoders: Sequence[str], recipe: Recipe) -> dict[str, str]:
     return named
 
 
-def _is_file(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.is_file() or path.is_dir()
     except OSError:  # a name that is too long, a folder that may not be looked into
         return False

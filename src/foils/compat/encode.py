@@ -111,12 +111,23 @@ def started_pool(model: Any, multi_process: bool | list[str]) -> Iterator[Any]: 
         model.stop_multi_process_pool(pool)
 
 
-def check_similarity(model: Any) -> None:
-    """Refuse a similarity that does not rank as the inner product does.
+def check_model(model: Any) -> None:
+    """Refuse what cannot encode, and a similarity that does not rank as the inner product does.
 
     Raises:
-        ArgumentError: the model compares by another measure than cosine or dot.
+        ArgumentError: it is no model, or the model compares by another measure than cosine or dot.
     """
+    if isinstance(model, str | os.PathLike):
+        raise ArgumentError(
+            f"model is the name {str(model)!r:.80}; open it first: sentence_transformers.SentenceTransformer("
+            f"{str(model)!r:.80})"
+        )
+    lacking = [name for name in ("encode_query", "encode_document") if not hasattr(model, name)]
+    if lacking:
+        raise ArgumentError(
+            f"model is {model!r:.80}, which has no {' and no '.join(lacking)}; give a SentenceTransformer (version 5 "
+            "or newer), or anything with these two methods"
+        )
     name = getattr(model, "similarity_fn_name", None)
     if name not in (None, "cosine", "dot"):
         raise ArgumentError(

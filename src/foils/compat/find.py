@@ -16,8 +16,8 @@ from foils.compat.request import Request
 from foils.mining import Execution, counts
 from foils.mining.counts import Counts
 from foils.mining.prepare import prepare
-from foils.mining.run import all_rows
-from foils.mining.settle import Search, Settled, settle
+from foils.mining.settle import Search, Settled, settle_fully
+from foils.mining.shard import all_rows
 from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.search import MODEL
@@ -99,7 +99,7 @@ def find(
 
     def work(rows: slice) -> list[_Group]:
         provider = Judged(search.of(rows), request.include_positives, scorer)
-        groups = settle(provider, all_rows(rows), recipe, m, request.seed)
+        groups = settle_fully(provider, all_rows(rows), recipe, m, request.seed)
         return [_Group.of(group, rows.start, m, column) for group in groups]
 
     step, total = prepared.inputs.blocks.anchors, len(prepared.units)

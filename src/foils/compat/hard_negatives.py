@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from foils.compat import rows, summary
 from foils.compat.candidates import CrossEncoderScores
-from foils.compat.encode import Encoding, Prompts, cache_path, check_similarity, content_key, started_pool
+from foils.compat.encode import Encoding, Prompts, cache_path, check_model, content_key, started_pool
 from foils.compat.find import Found, find
 from foils.compat.pairs import Pairs, read_pairs
 from foils.compat.request import ArgumentError, Format, Request
@@ -114,7 +114,7 @@ def mine_hard_negatives(
         include_positives, shortfall, seed,
     )  # fmt: skip
     wrap = _dataset_class()
-    check_similarity(model)
+    check_model(model)
     pairs = read_pairs(dataset, anchor_column_name, positive_column_name, corpus)
     prompts = Prompts(query_prompt_name, query_prompt), Prompts(corpus_prompt_name, corpus_prompt)
     encoding = _encoding(model, batch_size, use_multi_process, cache_folder, verbose=verbose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from foils.collection import Collection, strings
 from foils.compat.request import ArgumentError
+from foils.errors import did_you_mean
 from foils.positives import Int64
 
 
@@ -47,20 +48,26 @@ def read_pairs(
 
     Args:
         dataset: a ``datasets.Dataset`` or ``IterableDataset``, or any rows with named columns.
-        anchor_column: name of the column of anchors; default, also if there is none of that name: the first.
+        anchor_column: name of the column of anchors; default: the first.
         positive_column: the same for the positives; default: the second.
         corpus: further texts that may be negatives.
 
     Raises:
-        ArgumentError: there is no row, or there are too few columns.
+        ArgumentError: there is no row or no such column, or there are too few columns.
         DataError: a value is not a string.
     """
     names, columns = _columns(dataset)
-    anchor_column = anchor_column if anchor_column in names else names[0]
-    if positive_column not in names:
-        if len(names) < 2:
-            raise ArgumentError(f"the data set has the column {names[0]!r} only; it needs an anchor and a positive")
-        positive_column = names[1]
+    if len(names) < 2:
+        raise ArgumentError(
+            f"the data set has the column {', '.join(map(repr, names))} only; it needs an anchor and a positive"
+        )
+    anchor_column = _column("anchor_column_name", anchor_column, names, names[0])
+    positive_column = _column("positive_column_name", positive_column, names, names[1])
+    if anchor_column == positive_column:
+        raise ArgumentError(
+            f"anchor and positive are both the column {anchor_column!r}; name two: anchor_column_name=…, "
+            f"positive_column_name=…, of {', '.join(map(repr, names))}"
+        )
     texts, positives = columns(anchor_column), columns(positive_column)
     for name, values in ((anchor_column, texts), (positive_column, positives), ("corpus", corpus or [])):
         strings(name, values)
@@ -80,6 +87,15 @@ def read_pairs(
     return Pairs(collection, pairs[:, 0].copy(), pairs[:, 1].copy(), anchor_column, positive_column, left_out)
 
 
+def _column(argument: str, given: str | None, names: Sequence[str], default: str) -> str:
+    """Take the column that was named, or the default."""
+    if given is None:
+        return default
+    if given not in names:
+        raise ArgumentError(f"{argument} is {given!r}; {did_you_mean(str(given), names)}")
+    return given
+
+
 def _columns(dataset: Any) -> tuple[list[str], Any]:
     """Give the names of the columns, and a function that reads one."""
     if hasattr(dataset, "__len__") and hasattr(dataset, "column_names"):
@@ -88,11 +104,23 @@ def _columns(dataset: Any) -> tuple[list[str], Any]:
     return list(rows[0]), lambda name: [row[name] for row in rows]
 
 
-def _rows(dataset: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _rows(dataset: Any) -> list[Mapping[str, Any]]:
     """Read a stream once."""
-    rows = list(dataset)
+    if isinstance(dataset, str | Mapping):
+        raise ArgumentError(
+            f"the data set is {dataset!r:.80}; expected a datasets.Dataset, or rows with named columns: "
+            "datasets.load_dataset(name, split='train'), or datasets.Dataset.from_dict(columns)"
+        )
+    rows: list[Any] = list(dataset)
     if not rows:
         raise ArgumentError("The dataset is empty. Please give at least one anchor with a positive.")
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping) or row.keys() != rows[0].keys():
+            expected = ", ".join(map(repr, rows[0])) if isinstance(rows[0], Mapping) else "anchor, positive"
+            raise ArgumentError(
+                f"row {number} of the data set is {row!r:.80}; expected a dict with the same columns in every row: "
+                f"{expected}"
+            )
     return rows
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from foils.collection import Collection
 from foils.evaluating import Qrels, evaluate_ranking
-from foils.positives import Relation
 from foils.search import LexicalIndex
+from foils.search.lexical import nothing
 
 DEPTH = 100
 """Items ranked per anchor, ten times what the metric looks at: room for ties at its cut-off."""
@@ -26,15 +26,12 @@ def evaluate_bm25(collection: Collection, metric: str, *, split: str = "test") -
     """
     judged = collection.judgements.select((split,))
     rows, queries = np.unique(judged.anchors, return_inverse=True)
-    texts = collection.items.full_texts()
-    index = LexicalIndex.build(texts, k1=K1, b=B, method="lucene", block=max(len(texts), 1))
+    index = LexicalIndex.build(collection.items.full_texts(), k1=K1, b=B, method="lucene")
     counts = index.counts(collection.anchors.full_texts())
-    every, nothing = np.ones(len(texts), bool), np.zeros(0, np.int64)
     found, scores = [], []
     for start in range(0, len(rows), BLOCK):
-        block = counts[rows[start : start + BLOCK]]
-        nobody = Relation(np.zeros(block.shape[0] + 1, np.int64), nothing)
-        items, best, _ = index.search(block, DEPTH, nobody, allowed=every, pairs=(nothing, nothing))
+        block = counts.take(rows[start : start + BLOCK])
+        items, best, _ = index.search(block, DEPTH, nothing(len(block)))
         found.append(items)
         scores.append(best)
     qrels = Qrels.from_pairs(queries, judged.items, judged.grades, n_queries=len(rows))

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from foils import _array
 from foils import _durable as durable
+from foils._stored import StoredRows, as_float32
 from foils.encoders.encoder import Encoder, Float32, Identity, Side
 from foils.encoders.files import check_new
 from foils.errors import DataError, InputError
@@ -88,7 +88,7 @@ class Adapter:
             state.update(b"-" if matrix is None else np.ascontiguousarray(matrix, dtype="<f4").tobytes())
         return state.hexdigest()
 
-    def queries(self, vectors: npt.NDArray[np.floating]) -> Float32:
+    def queries(self, vectors: StoredRows) -> Float32:
         """Adapt vectors of queries: float32[N, d], rows of length 1; zeros stay zeros.
 
         Raises:
@@ -96,7 +96,7 @@ class Adapter:
         """
         return _mapped(vectors, self.query, self.dim)
 
-    def items(self, vectors: npt.NDArray[np.floating]) -> Float32:
+    def items(self, vectors: StoredRows) -> Float32:
         """Adapt vectors of items, as ``queries`` does; normalised only, where queries alone are adapted."""
         return _mapped(vectors, self.item, self.dim)
 
@@ -118,7 +118,8 @@ class AdaptedEncoder:
         base = self.base.identity(side)
         if base is None or (side == "items" and self.adapter.item is None):
             return base
-        return {"encoder": "adapted/1", "adapter": self.adapter.digest, "side": side, "base": base_digest(self.base)}
+        behind = _hash([self.base.identity("anchors"), self.base.identity("items")])
+        return {"encoder": "adapted/2", "adapter": self.adapter.digest, "side": side, "base": behind}
 
     def encode(self, texts: Sequence[str], side: Side) -> Float32:
         """Encode texts by the base, and adapt the vectors."""
@@ -161,9 +162,9 @@ def open_adapted(folder: Path, open_base: Callable[[str], Encoder]) -> AdaptedEn
 
 
 def base_digest(encoder: Encoder) -> str:
-    """Hash what an encoder's vectors follow from, on both sides."""
+    """Hash what an encoder is, on both sides; an adapter serves its vectors in any precision."""
     sides = [encoder.identity("anchors"), encoder.identity("items")]
-    return hashlib.blake2b(msgspec.json.encode(sides, order="deterministic"), digest_size=16).hexdigest()
+    return _hash([side and {name: value for name, value in side.items() if name != "precision"} for side in sides])
 
 
 def save_adapter(folder: Path, adapter: Adapter, base: Base | None) -> None:
@@ -212,7 +213,11 @@ def base_of(model: str, encoder: Encoder, folder: Path) -> Base:
     return Base(os.path.relpath(model, folder.absolute().parent) if is_folder else model, base_digest(encoder))
 
 
-def _mapped(vectors: npt.NDArray[np.floating], matrix: Float32 | None, dim: int) -> Float32:
+def _hash(sides: Sequence[Identity | None]) -> str:
+    return hashlib.blake2b(msgspec.json.encode(sides, order="deterministic"), digest_size=16).hexdigest()
+
+
+def _mapped(vectors: StoredRows, matrix: Float32 | None, dim: int) -> Float32:
     if vectors.ndim != 2 or vectors.shape[1] != dim:
         raise DataError(
             f"the vectors are {list(vectors.shape)} and the adapter was trained on vectors of length {dim}; "
@@ -220,6 +225,6 @@ def _mapped(vectors: npt.NDArray[np.floating], matrix: Float32 | None, dim: int)
         )
     out = np.empty(vectors.shape, np.float32)
     for start in range(0, len(vectors), BLOCK):
-        rows = _array.normalise_rows(np.ascontiguousarray(vectors[start : start + BLOCK], dtype=np.float32))
+        rows = _array.normalise_rows(as_float32(vectors[start : start + BLOCK]))
         out[start : start + BLOCK] = rows if matrix is None else _array.normalise_rows(rows @ matrix)
     return out

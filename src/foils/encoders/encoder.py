@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,3 +25,11 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str], side: Side) -> Float32:
         """Encode texts: float32[N, d]; an empty text may give zeros."""
+
+
+@runtime_checkable
+class TellingEncoder(Encoder, Protocol):
+    """An encoder that takes many texts at once and tells how far it is."""
+
+    def encode_telling(self, texts: Sequence[str], side: Side, tell: Callable[[int], None]) -> Float32:
+        """Encode texts as ``encode`` does; calls ``tell``, now and then, with how many are done."""

@@ -14,13 +14,15 @@ import pyarrow as pa
 from foils.collection import Collection
 from foils.encoders.cache import Progress, VectorCache
 from foils.encoders.chunks import Digests, text_digests
-from foils.encoders.encoder import Encoder, Float32, Side
+from foils.encoders.encoder import Encoder, Float32, Side, TellingEncoder
 from foils.errors import DataError
 from foils.positives import Int64
 from foils.records import Records
 
 TOLD_TEXTS = 256
-"""Texts given to the encoder between two reports: several of its own batches."""
+"""Texts given at a time to an encoder that does not tell how far it is."""
+TAKEN_TEXTS = 4096
+"""Texts given at a time to one that does: enough for batches of equal lengths."""
 
 READ = 65536
 """Texts taken from Arrow at a time."""
@@ -122,16 +124,23 @@ class _Work:
 
     def encode(self, rows: Int64, tell: Callable[[int], None]) -> Float32:
         """Encode some texts, and check what comes; tells how many are done."""
+        size = TAKEN_TEXTS if isinstance(self.encoder, TellingEncoder) else TOLD_TEXTS
         parts = []
-        for start in range(0, len(rows), TOLD_TEXTS):
-            part = rows[start : start + TOLD_TEXTS]
-            vectors = self.encoder.encode(texts_at(self.records, part), self.side)
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            vectors = self._encoded(texts_at(self.records, part), start, tell)
             if vectors.ndim != 2 or len(vectors) != len(part) or vectors.shape[1] == 0:
                 shape = list(vectors.shape)
                 raise DataError(f"the encoder gave {shape} for {len(part)} texts; expected one row per text")
             parts.append(np.ascontiguousarray(vectors, dtype=np.float32))
             tell(start + len(part))
         return np.concatenate(parts)
+
+    def _encoded(self, texts: list[str], before: int, tell: Callable[[int], None]) -> Float32:
+        """Encode texts at once, with so many done before."""
+        if isinstance(self.encoder, TellingEncoder):
+            return self.encoder.encode_telling(texts, self.side, lambda done: tell(before + done))
+        return self.encoder.encode(texts, self.side)
 
     def all(self, progress: Progress | None) -> Float32:
         """Encode every text, in order."""

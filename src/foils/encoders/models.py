@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from foils.errors import DataError, InputError, MissingExtraError, did_you_mean
+from foils import _extras as extras
+from foils.errors import DataError, InputError, did_you_mean
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", flags=re.ASCII)
 """``owner/name`` on the Hugging Face hub."""
@@ -85,8 +85,7 @@ def require_library() -> None:
     Raises:
         MissingExtraError: it is not.
     """
-    if find_spec("sentence_transformers") is None:
-        raise MissingExtraError("sentence-transformers", EXTRA)
+    extras.require(EXTRA, ["sentence_transformers"])
 
 
 def download(name: str) -> Path:
@@ -95,7 +94,7 @@ def download(name: str) -> Path:
     Raises:
         InputError: there is no folder of this name, and the hub does not give such a model either.
     """
-    if find_spec("huggingface_hub") is None:
+    if extras.missing(["huggingface_hub"]):
         raise InputError(
             f"model {name!r:.200}: there is no such folder; for a model of the Hugging Face hub: "
             f"pip install 'foils[{EXTRA}]'"

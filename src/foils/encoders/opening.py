@@ -11,7 +11,8 @@ from foils.encoders.adapted import is_adapter, open_adapted
 from foils.encoders.callables import CallableEncoder
 from foils.encoders.encoder import Encoder, Side
 from foils.encoders.minilm import NAMES, minilm_folder
-from foils.encoders.sentence import Precision, SentenceEncoder, SentenceSettings
+from foils.encoders.precision import Precision
+from foils.encoders.sentence import SentenceEncoder, SentenceSettings
 from foils.encoders.static import StaticEncoder
 from foils.errors import InputError
 
@@ -22,7 +23,7 @@ def open_encoder(
     query_prompt: str | None = None,
     corpus_prompt: str | None = None,
     max_length: int | None = None,
-    precision: Precision = "float32",
+    precision: Precision = "auto",
     device: str | None = None,
     memo: Path | None = None,
 ) -> Encoder:
@@ -34,7 +35,8 @@ def open_encoder(
         query_prompt: what stands before a query, instead of what the model says; "" = nothing.
         corpus_prompt: what stands before an item.
         max_length: tokens of a text that are read, instead of what the model says.
-        precision: of weights and products.
+        precision: of products: ``float32``, ``bfloat16`` or ``float16``; ``auto`` = bfloat16 where the machine is
+            fast at it and it hardly moves this model's vectors (checked once per model), else float32.
         device: such as ``cuda``; None = the best there is.
         memo: folder where hashes of the model's files are remembered.
 
@@ -59,10 +61,10 @@ def open_encoder(
             ),
         )  # fmt: skip
     if is_static(folder):
-        if settings != SentenceSettings():
+        if (prompts, max_length) != ({}, None) or precision not in ("auto", "float32"):
             raise InputError(
-                f"{model}: a static encoder adds up the vectors of all tokens: it has no prompts, length or precision; "
-                "leave these options out"
+                f"{model}: a static encoder adds up the vectors of all tokens: it has no prompts, no length and no "
+                "precision but float32; leave these options out"
             )
         return StaticEncoder.load(folder)
     return SentenceEncoder.open(folder, settings, memo, device)

@@ -13,7 +13,7 @@ from foils.errors import DataError, InputError
 from foils.evaluating.metrics import Metric, evaluate_ranking
 from foils.evaluating.qrels import Qrels
 from foils.positives import Int64, Relation
-from foils.search import Blocks, ExactIndex, Similarity, Vectors, open_sides
+from foils.search import Blocks, ExactIndex, Similarity, Vectors, open_sides, require_equal_dims
 from foils.search.vectors import Float32, Matrix
 
 METRICS = ("ndcg@10", "mrr@10", "recall@100", "map")
@@ -177,11 +177,7 @@ def _known(collection: Collection, exclude: Sequence[str], anchors: Int64, qrels
 def _checked(collection: Collection, anchors: Matrix, items: Matrix, similarity: Similarity) -> tuple[Vectors, Vectors]:
     """Check both sides; a zero vector is allowed: it is similar to nothing."""
     anchors, items = open_sides(anchors, items, collection)
-    if anchors.shape[1] != items.shape[1]:
-        raise DataError(
-            f"query vectors have {anchors.shape[1]} dimensions and corpus vectors {items.shape[1]}; "
-            "encode both with the same model"
-        )
+    require_equal_dims(anchors, items)
     sides = Vectors(anchors, similarity, "query vectors"), Vectors(items, similarity, "corpus vectors")
     for side in sides:
         side.check(may_be_zero=np.ones(len(side), bool))

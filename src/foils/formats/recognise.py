@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,15 +17,25 @@ from foils.formats.messages import MOST_NAMES, quoted, shown
 from foils.formats.parquets import parquet_columns
 from foils.formats.parts import SPLITS, tables_in
 from foils.formats.tables import READERS
+from foils.formats.trec_folder import trec_files
 from foils.formats.triples import HEADERS
 from foils.formats.tsvs import first_cells
 
 SHAPES = (
     "a BEIR folder (corpus.jsonl, queries.jsonl, qrels/), interactions (train.tsv with user and item), triples "
     "(train.tsv with head, relation and tail), labelled texts (train.jsonl with text and label or labels), a table "
-    "with anchor and positive, or a folder of such a table, pairs.csv, and further items, corpus.csv"
+    "with anchor and positive, a folder of such a table, pairs.csv, and further items, corpus.csv, or a TREC folder "
+    "(queries.tsv, collection.tsv, qrels.txt)"
 )
 PAIRS = "pairs"
+SPREADSHEET = "save it as .csv, in UTF-8 and separated by commas"
+KINDS = {
+    ".json": "write one JSON object per line, and call it .jsonl",
+    ".xlsx": SPREADSHEET,
+    ".xls": SPREADSHEET,
+    ".ods": SPREADSHEET,
+}
+"""What to do with files of kinds that people have and foils does not read."""
 
 
 def read_any(path: Path) -> Collection:
@@ -34,8 +45,8 @@ def read_any(path: Path) -> Collection:
         raise DataError(
             f"{shown(str(path))}: is no data set that can be told by its files (found {_found(path)}); expected "
             f"{SHAPES}. "
-            "Where columns are called otherwise, rename them, or use Collection.from_pairs, from_interactions, "
-            "from_triples or from_labels, and name them"
+            "Where the columns of a table of pairs are called otherwise, name them: --anchor COLUMN --positive COLUMN; "
+            "in Python, Collection.from_pairs, from_interactions and from_labels take such names"
         )
     return reader(path)
 
@@ -49,27 +60,62 @@ def _found(path: Path) -> str:
     columns = sorted(_columns(Source(path)))
     if len(columns) == 1 and ";" in columns[0]:
         return f"the column {quoted(columns[0])}; separate by commas instead of semicolons"
+    if "" in columns:
+        return f"a first line with empty names of columns: {', '.join(map(quoted, columns))}; write a name over each"
     return f"the columns {', '.join(map(quoted, columns))}" if columns else "a file of another kind"
 
 
 def recognised(path: Path) -> Callable[[Path], Collection] | None:
-    """Choose the reader; None = nothing fits."""
+    """Choose the reader; None = nothing fits.
+
+    Raises:
+        DataError: it is a file of a kind that is not read.
+    """
     if not path.is_dir():
         if Source(path).suffixes[0] not in READERS:
+            _refuse_kind(path)
             return Collection.from_beir  # an archive, or nothing that is there
         return Collection.from_pairs if {"anchor", "positive"} <= _columns(Source(path)) else _by_columns(Source(path))
     tables = tables_in(path)
     if PAIRS in tables and "queries" not in tables:
-        return _read_pairs_of
+        return read_pairs_folder
+    trec = trec_files(path, tables)
+    if trec is not None:
+        return lambda _: Collection.from_trec(trec.queries, trec.documents, trec.qrels)
     if "corpus" in tables or "queries" in tables or (path / "qrels").is_dir():
         return Collection.from_beir
     return _by_columns(_first_split(tables))
 
 
-def _read_pairs_of(folder: Path) -> Collection:
+def read_pairs_folder(folder: Path, *, anchor: str = "anchor", positive: str = "positive") -> Collection:
+    """Read pairs, and further items where there is a table ``corpus``.
+
+    Args:
+        folder: the folder.
+        anchor: name of the column of anchors.
+        positive: name of the column of positives.
+
+    Raises:
+        DataError: there is no table of pairs, or it is not what docs/input.md says.
+    """
     tables = tables_in(folder)
+    if PAIRS not in tables:
+        raise DataError(
+            f"{shown(str(folder))}: there is no table of pairs, such as pairs.csv (found {listed(tables)}); give the "
+            "table itself"
+        )
     corpus = tables.get("corpus")
-    return Collection.from_pairs(tables[PAIRS].path, corpus=None if corpus is None else corpus.path)
+    further = None if corpus is None else corpus.path
+    return Collection.from_pairs(tables[PAIRS].path, anchor=anchor, positive=positive, corpus=further)
+
+
+def _refuse_kind(path: Path) -> None:
+    """Refuse a file that is neither a table nor an archive, in words that fit its kind."""
+    suffix = Source(path).suffixes[0]
+    if not path.is_file() or suffix == ".zip" or (suffix not in KINDS and zipfile.is_zipfile(path)):
+        return
+    mend = KINDS.get(suffix, "give a folder, a .zip, or a table as .csv, .tsv, .jsonl (also .gz) or .parquet")
+    raise DataError(f"{shown(str(path))}: is a file of a kind that is not read ({suffix or 'no suffix'}); {mend}")
 
 
 def _first_split(tables: Mapping[str, Source]) -> Source | None:

@@ -42,6 +42,24 @@ def check_card(folder: Path, licence: str) -> None:
         raise FolderError(f"{path} is not a card of foils; write the rows into another folder, or move it away")
 
 
+def check_no_stale_card(path: Path) -> None:
+    """Check, where no card is asked for, that none beside describes the file that is to be written anew.
+
+    Raises:
+        FolderError: one does, and would then tell of rows that are gone.
+    """
+    card = path.parent / NAME
+    try:
+        text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    except OSError:
+        return
+    if MARK in text and f"in `{_code(path.name)}`, exported as" in text:
+        raise FolderError(
+            f"{card} is the card of an earlier {path.name}, and would be wrong of the new one; give its licence again, "
+            "for a new card (--card LICENCE), or move the old one away"
+        )
+
+
 def write_card(result: Result, path: Path, licence: str, options: Mapping[str, Any], rows: int) -> Path:
     """Write README.md beside exported rows.
 

@@ -42,8 +42,11 @@ def count(settled: Settled, m: int, column: str | None) -> Counts:
         "many_positives": int((np.diff(candidates.units.indptr) > SPLIT).sum()),
         f"depth.{settled.depth}": len(per_unit),
     }
-    rejected = np.bincount(settled.verdict.reason[candidates.valid], minlength=len(REASONS))
-    counts.update({f"reason.{name}": int(n) for name, n in zip(REASONS, rejected, strict=True) if n})
+    # Absent cells have the reason 0, as kept ones do; a count per reason reads less than a mask of all cells would.
+    reason = settled.verdict.reason
+    rejected = [int(np.count_nonzero(reason == number)) for number in range(1, len(REASONS))]
+    kept = counts["candidates"] - sum(rejected)
+    counts.update({f"reason.{name}": n for name, n in zip(REASONS, [kept, *rejected], strict=True) if n})
     return counts | (_hardness(settled, short, column) if column is not None else {})
 
 

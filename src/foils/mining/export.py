@@ -7,6 +7,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
@@ -19,7 +20,6 @@ import pyarrow.parquet as pq
 from foils._durable import explained, make_folder, write_file
 from foils.collection import Collection
 from foils.errors import FolderError, InputError
-from foils.mining.tables import PARQUET
 from foils.positives import Int64
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".parquet")
@@ -42,11 +42,14 @@ def write_rows(tables: Iterator[pa.Table], path: Path) -> int:
         FolderError: the file cannot be written.
     """
     suffix = check_target(path)
+    first = next(tables)
+    if suffix.startswith(".csv"):
+        _refuse_lists(first, path)
     rows = 0
 
     def counted() -> Iterator[pa.Table]:
         nonlocal rows
-        for table in tables:
+        for table in chain([first], tables):
             rows += len(table)
             yield table
 
@@ -108,14 +111,15 @@ def _write_csv(tables: Iterator[pa.Table], path: Path, suffix: str) -> None:
         text = stack.enter_context(io.TextIOWrapper(_opened(path, suffix, stack), encoding="utf-8", newline=""))
         writer = csv.writer(text, lineterminator="\n")
         for at, table in enumerate(tables):
-            nested = [name for name in table.column_names if pa.types.is_nested(table[name].type)]
-            if nested:
-                raise InputError(
-                    f"{path.name}: CSV has no lists, which {', '.join(nested)} would be; write .jsonl or .parquet"
-                )
             if at == 0:
                 writer.writerow(table.column_names)
             writer.writerows(zip(*(_cells(table[name]) for name in table.column_names), strict=True))
+
+
+def _refuse_lists(table: pa.Table, path: Path) -> None:
+    nested = [name for name in table.column_names if pa.types.is_nested(table[name].type)]
+    if nested:
+        raise InputError(f"{path}: CSV has no lists, which {', '.join(nested)} would be; write .jsonl or .parquet")
 
 
 def _cells(column: pa.ChunkedArray) -> list[object]:
@@ -125,7 +129,7 @@ def _cells(column: pa.ChunkedArray) -> list[object]:
 
 def _write_parquet(tables: Iterator[pa.Table], path: Path, suffix: str) -> None:
     first = next(tables)
-    with pq.ParquetWriter(path, first.schema, **PARQUET) as writer:
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)

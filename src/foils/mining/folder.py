@@ -1,21 +1,23 @@
 """The result folder: whose it is, what of it is finished, and the join at the end.
 
-While a run goes on, ``shards/`` holds finished shards and ``manifest.json`` their checksums. At the end they are
-joined into one file per table, then ``manifest.json`` says ``complete``, and last ``shards/`` goes. A file is there
-whole or not at all, and nothing is listed before it is on disk, so whatever a kill leaves behind, the next run finds
-out what is finished and goes on.
+While a run goes on, ``shards/`` holds finished shards and ``journal.jsonl`` their checksums. At the end they are joined
+into one file per table, then ``manifest.json`` says ``complete``, and last the journal and ``shards/`` go. A file is
+there whole or not at all (but for the journal's last line), and nothing is listed before it is on disk, so whatever a
+kill leaves behind, the next run finds out what is finished and goes on.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import msgspec
@@ -24,32 +26,32 @@ import pyarrow.parquet as pq
 
 from foils import _durable as durable
 from foils.errors import FolderError
+from foils.mining import journal, row_groups
 from foils.mining.counts import Counts
 from foils.mining.identity import FORMAT, Identity, differences
+from foils.mining.journal import Shard
 from foils.mining.memory import Effort
 from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET
 
 LOCK = ".foils.lock"
 TABLES = ("negatives", "candidates")
-OURS = ("manifest.json", "stats.json", "items.parquet", *(f"{name}.parquet" for name in TABLES))
+OURS = ("manifest.json", "journal.jsonl", "stats.json", "items.parquet", *(f"{name}.parquet" for name in TABLES))
 """What a run writes beside identity.json, the manifest first: without it nothing else counts."""
 
 
-class Shard(msgspec.Struct, frozen=True):
-    """A finished shard: SHA-256 per table, its counts, and what it took."""
-
-    checksums: dict[str, str]
-    counts: Counts
-    effort: Effort
-
-
 class Manifest(msgspec.Struct, frozen=True):
-    """What of a folder is finished: shards while a run goes on, SHA-256 of each table at the end."""
+    """Whether a folder is finished, and the SHA-256 of each table then."""
 
     format: int = FORMAT
     complete: bool = False
-    shards: dict[str, Shard] = {}
     tables: dict[str, str] = {}
+
+
+class Finished(NamedTuple):
+    """What of a run is finished: all of it, or shards by number."""
+
+    complete: bool
+    shards: dict[str, Shard]
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Folder:
     def shards(self) -> Path:
         """Where finished shards lie while a run goes on."""
         return self.path / "shards"
+
+    @property
+    def journal(self) -> Path:
+        """What says which these are."""
+        return self.path / "journal.jsonl"
 
     @classmethod
     @contextmanager
@@ -86,7 +93,7 @@ class Folder:
         finally:
             lock.release()
 
-    def begin(self, identity: Identity, *, fresh: bool) -> Manifest:
+    def begin(self, identity: Identity, *, fresh: bool) -> Finished:
         """Start, or take up what an earlier run of the same identity finished.
 
         Args:
@@ -102,44 +109,44 @@ class Folder:
                 self._discard()
             if fresh or there is None:
                 durable.write_json(self.path / "identity.json", identity)
-                return Manifest()
+                return Finished(complete=False, shards={})
             refuse_other(self.path, there, identity.data())
-            return self._sound_part(read_manifest(self.path))
+            if self._is_complete(read_manifest(self.path)):
+                return Finished(complete=True, shards={})
+            return Finished(complete=False, shards=self._sound_shards())
 
-    def write_shard(
-        self,
-        manifest: Manifest,
-        name: str,
-        tables: Mapping[str, pa.Table],
-        counts: Counts,
-        effort: Effort,
-    ) -> Manifest:
-        """Write the tables of one shard, then enter it in the manifest."""
+    def write_shard(self, name: str, tables: Mapping[str, pa.Table], counts: Counts, effort: Effort) -> Shard:
+        """Write the tables of one shard, then enter it in the journal."""
         with durable.explained(self.path):
             durable.make_folder(self.shards)
             checksums = {}
             for table, rows in tables.items():
-                path = self._shard_path(table, name)
-                durable.write_file(path, lambda partial, rows=rows: pq.write_table(rows, partial, **PARQUET))  # type: ignore[misc]
-                checksums[table] = durable.checksum(path)
-            manifest = Manifest(shards={**manifest.shards, name: Shard(checksums, counts, effort)})
-            durable.write_json(self.path / "manifest.json", manifest)
-            return manifest
+                encoded = memoryview(parquet(rows))
+                checksums[table] = durable.digest(encoded)
+                durable.write_bytes(self._shard_path(table, name), encoded)
+            shard = Shard(name, checksums, counts, effort)
+            journal.add(self.journal, shard)
+            return shard
 
-    def join(self, manifest: Manifest, items: pa.Array) -> dict[str, str]:
+    def join(self, shards: Mapping[str, Shard], items: pa.Array) -> dict[str, str]:
         """Join the shards into one file per table and write the items' ids.
 
         Returns:
             SHA-256 of each table.
+
+        Raises:
+            FolderError: a shard is not as it was written.
         """
         with durable.explained(self.path):
-            names = sorted(manifest.shards, key=int)
-            tables = {
-                table: self._write_table(table, [self._shard_path(table, name) for name in names])
-                for table in manifest.shards[names[0]].checksums
-            }
+            names = sorted(shards, key=int)
+            tables = {}
+            for table in shards[names[0]].checksums:
+                files = [(self._shard_path(table, name), shards[name].checksums[table]) for name in names]
+                path = self.path / f"{table}.parquet"
+                durable.write_file(path, partial(row_groups.join, files))
+                tables[table] = durable.checksum(path)
             path = self.path / "items.parquet"
-            durable.write_file(path, lambda partial: _write_ids(partial, items))
+            durable.write_file(path, lambda unfinished: _write_ids(unfinished, items))
             return {**tables, "items": durable.checksum(path)}
 
     def complete(self, tables: dict[str, str], stats: dict[str, Any]) -> None:
@@ -150,6 +157,8 @@ class Folder:
 
     def clear(self) -> None:
         """Delete shards, finished and half-written; what a stranger put there stays."""
+        for path in (self.journal, durable.part_of(self.journal)):
+            durable.remove(path)
         if not self.shards.is_dir():
             return
         with durable.explained(self.path):
@@ -170,28 +179,22 @@ class Folder:
     def _shard_path(self, table: str, name: str) -> Path:
         return self.shards / f"{table}-{name}.parquet"
 
-    def _write_table(self, table: str, shards: list[Path]) -> str:
-        def write(partial: Path) -> None:
-            with pq.ParquetWriter(partial, pq.read_schema(shards[0]), **PARQUET) as writer:
-                for shard in shards:
-                    rows = pq.ParquetFile(shard).read()
-                    writer.write_table(rows, row_group_size=len(rows))
+    def _is_complete(self, manifest: Manifest) -> bool:
+        """Tell whether the run ended, and left all its files as they are."""
+        files = {self.path / f"{name}.parquet": sha for name, sha in manifest.tables.items()}
+        return manifest.complete and _sound(files) and (self.path / "stats.json").is_file()
 
-        path = self.path / f"{table}.parquet"
-        durable.write_file(path, write)
-        return durable.checksum(path)
-
-    def _sound_part(self, manifest: Manifest) -> Manifest:
-        """Leave out of the manifest what is no longer as it was written."""
-        tables = {self.path / f"{name}.parquet": sha for name, sha in manifest.tables.items()}
-        if manifest.complete and _sound(tables) and (self.path / "stats.json").is_file():
-            return manifest
+    def _sound_shards(self) -> dict[str, Shard]:
+        """Find the shards that are as they were written, and see to it that the journal lists no others."""
+        listed, whole = journal.read(self.journal)
         shards = {
-            name: shard
-            for name, shard in manifest.shards.items()
-            if _sound({self._shard_path(table, name): sha for table, sha in shard.checksums.items()})
+            shard.name: shard
+            for shard in listed
+            if _sound({self._shard_path(table, shard.name): sha for table, sha in shard.checksums.items()})
         }
-        return Manifest(shards=shards)
+        if not whole or len(shards) < len(listed):
+            journal.rewrite(self.journal, shards.values())
+        return shards
 
 
 class Temporary:
@@ -200,6 +203,13 @@ class Temporary:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="foils-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+def parquet(table: pa.Table) -> pa.Buffer:
+    """Encode a table as a file of one row group."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=max(len(table), 1), **PARQUET)
+    return sink.getvalue()
 
 
 def _write_ids(path: Path, items: pa.Array) -> None:
@@ -271,5 +281,9 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _sound(files: Mapping[Path, str]) -> bool:
-    """Tell whether all these files are there with these checksums."""
-    return all(path.is_file() and durable.checksum(path) == sha for path, sha in files.items())
+    """Tell whether all these files are there with these checksums, and say which are not."""
+    damaged = [path for path, sha in files.items() if not path.is_file() or durable.checksum(path) != sha]
+    for path in damaged:
+        state = "damaged since it was written (its SHA-256 sum differs)" if path.is_file() else "gone"
+        warnings.warn(f"{path}: {state}; it is made again", stacklevel=2)
+    return not damaged

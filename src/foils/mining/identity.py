@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from foils.errors import InputError
+from foils.search import SearchMode
 
 FORMAT = 1
 """Version of the result folder; see docs/format.md."""
@@ -34,6 +35,8 @@ class Execution(msgspec.Struct, frozen=True):
     """Worker threads; each runs its own single-threaded product."""
     block: int | None = None
     """Anchors and items of a block, instead of what the budget gives."""
+    search: SearchMode = "auto"
+    """How all items are scored in an exact search: ``exact`` (float32), ``screened`` (bfloat16 first) or ``auto``."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -42,6 +45,8 @@ class Execution(msgspec.Struct, frozen=True):
         if self.threads < 1 or (self.block is not None and self.block < 1):
             given = f"threads is {self.threads}" if self.threads < 1 else f"block is {self.block}"
             raise InputError(f"{given}; expected at least 1")
+        if self.search not in get_args(SearchMode):
+            raise InputError(f"search is {self.search!r}; expected auto, exact or screened")
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

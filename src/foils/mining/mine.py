@@ -12,15 +12,17 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
+from foils.mining.budget import require_memory
 from foils.mining.encoded import named_models, with_encoded
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution
 from foils.mining.mined import Mined
-from foils.mining.prepare import VectorSource, VectorSources, bind, prepare, vectors_by_name
-from foils.mining.run import Progress, all_rows, run
+from foils.mining.prepare import VectorSources, bind, prepare, vectors_by_name
+from foils.mining.run import Progress, run
+from foils.mining.shard import all_rows
 from foils.mining.stored import Result
 from foils.recipes import Recipe
-from foils.search import MODEL
+from foils.search import MODEL, VectorSource
 
 
 def mine(
@@ -84,8 +86,9 @@ def mine(
         collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution, constraints=bound,
         cache=folder,
     )  # fmt: skip
+    require_memory(prepared, execution)
     search = prepared.search()
-    job = prepared.job(lambda block: [(search.of(block), all_rows(block))], search.facts())
+    job = prepared.job(lambda span: [(search.of(span), all_rows(span))], search.facts())
     run(job, path, execution, fresh=fresh, progress=progress)
     return Mined(Result(path), collection, prepared, execution, temporary)
 

@@ -21,12 +21,13 @@ from foils.mining.explain import Explanation, explain
 from foils.mining.folder import Temporary, chosen_or_temporary
 from foils.mining.identity import Execution, Identity, differences
 from foils.mining.layouts import layout
-from foils.mining.prepare import Prepared, VectorSource, VectorSources, bind, prepare, vectors_by_name
+from foils.mining.prepare import Prepared, VectorSources, bind, prepare, vectors_by_name
 from foils.mining.run import Progress
 from foils.mining.stored import Result
 from foils.mining.summary import summarise
 from foils.positives import Int64
 from foils.recipes import Recipe
+from foils.search import VectorSource
 
 Format = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list", "tevatron", "flagembedding"]
 
@@ -240,12 +241,18 @@ class Mined:
         """Give training rows as a datasets.Dataset, as trainers take it; options as of ``to``."""
         return required("datasets").Dataset(self.to(format, **options))
 
-    def rows(self, collection: Collection) -> tuple[Int64, Int64]:
+    def rows(self, collection: Collection, split: str | None = None) -> tuple[Int64, Int64]:
         """Give the negatives as rows of the collection: int64[U] anchors, int64[U, M] items, −1 = absent.
 
+        Args:
+            collection: what they were mined from.
+            split: the split that they must have been mined for; None = any.
+
         Raises:
-            InputError: it is not the collection that they were mined from.
+            InputError: it is not the collection that they were mined from, or they were mined for another split.
         """
+        if split not in (None, self.identity.split):
+            raise InputError(f"{self.path} was mined for the split {self.identity.split!r}, not for {split!r}")
         if self.identity.inputs["collection"] != collection.digest(self.identity.split):
             raise InputError(f"{self.path} was mined from other data than this; give the data that it was mined from")
         return export.negative_rows(self.negatives, collection, self.identity.negatives)

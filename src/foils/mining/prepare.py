@@ -10,26 +10,28 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from foils.collection import Collection
+from foils.candidates import Referring
+from foils.collection import Collection, require_collection
 from foils.constraints import NONE, Constraint, Resolved, resolve
 from foils.errors import DataError, InputError
 from foils.formats.id_pairs import read_id_pairs
 from foils.mining.counts import SPLIT
 from foils.mining.identity import MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
-from foils.mining.run import Job, Providers
+from foils.mining.sanity import complaints, separation
 from foils.mining.settle import Search
+from foils.mining.shard import Job, Providers
 from foils.mining.tables import Names
 from foils.positives import Int64, Units
 from foils.recipes import Recipe
-from foils.scorers import scorer_digests
-from foils.search import MODEL, Blocks, Forbidden, Inputs, matrix_digest, open_sides
-from foils.search.vectors import Matrix
+from foils.scorers import CrossEncoderScorer, scorer_digests
+from foils.search import MODEL, Blocks, Forbidden, Inputs, VectorSource, matrix_digest, open_sides
 from foils.sources import source_digests
 
 MOST_NEGATIVES = 1_000_000
 MOST_SEED = 2**63 - 1
+COSTLY = 4
+"""Searching this many times as deep is worth a word where a model reads every candidate."""
 
-VectorSource = str | Path | Matrix
 VectorSources = Mapping[str, tuple[VectorSource, VectorSource]]
 
 
@@ -73,13 +75,20 @@ class Prepared:
             self._facts(found or {}),
         )
 
-    def _forbidden(self, block: slice) -> Int64:
-        """Count, for a block of units, the items that lists and constraints forbid beyond the known positives."""
+    def separations(self) -> dict[str, dict[str, Any]]:
+        """Measure how well each encoder's vectors tell positives from random items; see ``foils.mining.sanity``."""
+        names = [name for name in self.recipe.reads() if name in self.inputs.matrices]
+        matrices = [self.inputs.matrices[name] for name in names]
+        found = [separation(self.collection, self.inputs.positives, *pair) for pair in matrices]
+        return {name: msgspec.structs.asdict(one) for name, one in zip(names, found, strict=True) if one is not None}
+
+    def _forbidden(self, places: Int64) -> Int64:
+        """Count, for units by place, the items that lists and constraints forbid beyond the known positives."""
         inputs = self.inputs
-        return inputs.forbidden.further(self.units.anchors[block], inputs.positives.relation, inputs.mineable)
+        return inputs.forbidden.further(self.units.anchors[places], inputs.positives.relation, inputs.mineable)
 
     def _facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        collection, positives = self.collection, self.inputs.positives
+        collection, positives, separations = self.collection, self.inputs.positives, self.separations()
         return {
             "recipe": self.recipe.name,
             "anchors": len(collection.anchors),
@@ -89,7 +98,9 @@ class Prepared:
             "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
             "source": {name: value for name, value in found.items() if name != "warnings"},
             "constraints": list(self.constraints.facts),
+            "separation": separations,
             "warnings": [
+                *complaints(separations),
                 *warnings(self.recipe, self.units, self.identity.negatives, self.constraints.facts),
                 *found.get("warnings", ()),
             ],
@@ -113,8 +124,7 @@ def vectors_by_name(
 
 def bind(constraints: Sequence[Constraint], collection: Collection) -> Resolved:
     """Bind constraints to the data, before any work; see ``foils.constraints.resolve``."""
-    _require_collection(collection)
-    return resolve(constraints, collection, read_id_pairs)
+    return resolve(constraints, require_collection(collection), read_id_pairs)
 
 
 def prepare(
@@ -130,7 +140,7 @@ def prepare(
     cache: Path | None = None,
 ) -> Prepared:
     """Check everything that can be checked before work starts, and identify the run."""
-    _require_collection(collection)
+    require_collection(collection)
     for name, value, low, high in (("negatives", negatives, 1, MOST_NEGATIVES), ("seed", seed, 0, MOST_SEED)):
         if int(value) != value or not low <= value <= high:
             raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high:,}")
@@ -160,6 +170,9 @@ def prepare(
         collection=collection,
         forbidden=Forbidden.of(positives, constraints),
         cache=cache,
+        search=execution.search,
+        spare_bytes=execution.memory_bytes
+        - execution.threads * blocks.most_bytes(dim=dim, depth=deepest, n_items=len(collection.items)),
     )
     recipe.source.fields.check(inputs)
     for scorer in recipe.scorers:
@@ -185,11 +198,6 @@ def prepare(
     return Prepared(identity, recipe, collection, inputs, units, constraints)
 
 
-def _require_collection(collection: Any) -> None:
-    if not isinstance(collection, Collection):
-        raise InputError(f"expected a Collection, found {collection!r:.80}; read one with Collection.from_beir(path)")
-
-
 def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Say what about a recipe and constraints (their facts) may surprise on these units."""
     found = [
@@ -199,12 +207,14 @@ def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence
         if fact.get("anchors_without_value") or fact.get("items_without_value")
     ]
     many = int((np.diff(units.indptr) > SPLIT).sum())
-    harsh = [rule.name for rule in recipe.rules if getattr(rule.fields, "reference", "") == "min"]
+    referring = [(rule.name, rule.fields) for rule in recipe.rules if isinstance(rule.fields, Referring)]
+    harsh = [name for name, fields in referring if fields.reference == "min"]
     if harsh and many:
         found.append(
             f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
             f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean, or =max"
         )
+    found += _cost(recipe, units, negatives)
     room = _room(recipe, negatives)
     if room < negatives:
         found.append(
@@ -214,12 +224,22 @@ def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence
     return found
 
 
+def _cost(recipe: Recipe, units: Units, negatives: int) -> list[str]:
+    """Say what searching deeper costs where a model reads every candidate."""
+    judges = [part.fields.name for part in recipe.scorers if isinstance(part.fields, CrossEncoderScorer)]
+    depth, deepest = recipe.source.fields.depths(negatives)
+    if not judges or not recipe.rules or deepest < COSTLY * depth:
+        return []
+    return [
+        f"{', '.join(judges)} reads every candidate, and units that come out short are searched down to {deepest:,} "
+        f"candidates instead of {depth:,}: {len(units) * depth:,} pairs to read may become {len(units) * deepest:,}; "
+        f"bound it by max_depth of the source, as in --set source.dense.max_depth={2 * depth}"
+    ]
+
+
 def _room(recipe: Recipe, negatives: int) -> int:
     """Count the candidates of a unit that the sampler may draw from at most."""
-    _, deepest = recipe.source.fields.depths(negatives)
-    sampler = recipe.sampler.fields
-    skipped = getattr(sampler, "skip_ranks", 0) + getattr(sampler, "skip_survivors", 0)
-    return max(0, min(deepest, getattr(sampler, "max_rank", None) or deepest) - skipped)
+    return recipe.sampler.fields.window().room(recipe.source.fields.depths(negatives)[1])
 
 
 def _digests(recipe: Recipe, inputs: Inputs) -> dict[str, str]:

@@ -16,8 +16,10 @@ from foils.errors import FolderError, InputError, RecipeError
 from foils.mining import tables
 from foils.mining.identity import Execution, differences
 from foils.mining.prepare import Prepared, warnings
-from foils.mining.run import Job, Progress, all_rows, run
+from foils.mining.run import Progress, run
+from foils.mining.sanity import complaints
 from foils.mining.settle import Provider
+from foils.mining.shard import Job, all_rows
 from foils.mining.stored import Result, Stored
 from foils.positives import Int64
 from foils.recipes import override_resolved
@@ -32,6 +34,7 @@ FACTS = (
     "items_with_empty_text",
     "exact_duplicates_of_positives",
     "constraints",
+    "separation",
     "source",
 )
 """Statistics of the data, which other rules do not change."""
@@ -63,11 +66,16 @@ def rethreshold(
         names=result.names,
         units=result.units,
         excluded=left_out["excluded_positives"].to_numpy(),
-        forbidden=lambda block: forbidden[block],
-        providers=lambda block: [(Stored.of(result, recipe, block), all_rows(block))],
+        forbidden=lambda places: forbidden[places],
+        providers=lambda span: [(Stored.of(result, recipe, span), all_rows(span))],
         unit_block=BLOCK,
-        facts={name: result.stats[name] for name in FACTS}
-        | {"warnings": warnings(recipe, result.units, identity.negatives, result.stats["constraints"])},
+        facts={name: result.stats[name] for name in FACTS if name in result.stats}
+        | {
+            "warnings": [
+                *complaints(result.stats.get("separation", {})),
+                *warnings(recipe, result.units, identity.negatives, result.stats["constraints"]),
+            ]
+        },
     )
     run(job, out, execution, fresh=False, progress=progress)
 
@@ -86,10 +94,10 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
     needed = result.candidates(["needs_deeper"])["needs_deeper"].to_numpy()
     search = prepared.search()
 
-    def providers(block: slice) -> list[tuple[Provider, Int64]]:
-        deeper = needed[block]
-        stored = Stored.of(result, result.recipe, block)
-        return [(stored, np.flatnonzero(~deeper)), (search.of(block), np.flatnonzero(deeper))]
+    def providers(span: slice) -> list[tuple[Provider, Int64]]:
+        deeper = needed[span]
+        stored = Stored.of(result, result.recipe, span)
+        return [(stored, np.flatnonzero(~deeper)), (search.of(span), np.flatnonzero(deeper))]
 
     job = replace(prepared.job(providers, search.facts()), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
     run(job, out, execution, fresh=False, progress=progress)

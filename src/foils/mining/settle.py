@@ -2,7 +2,9 @@
 
 A unit is *short* when fewer candidates than negatives asked for may be drawn. A short unit is searched deeper, the
 depth doubling up to the source's ``max_depth``; what is still short then is relaxed if the recipe says how, and
-counted.
+counted. A search costs about the same for few units as for many, so the short units of a whole shard are searched
+together: ``settle`` looks once and gives back what must be looked at deeper. What a unit gets does not depend on which
+others it is looked at with.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ Float64 = npt.NDArray[np.float64]
 
 
 class Provider(Protocol):
-    """Where a block's candidates come from: a search, or what an earlier run stored."""
+    """Where a shard's candidates come from: a search, or what an earlier run stored."""
 
     @property
     def depth(self) -> int:
@@ -39,10 +41,10 @@ class Provider(Protocol):
         """Depth of the last look."""
 
     def reach(self, rows: Int64) -> Int64:
-        """Say how deep these rows of the block can be looked into."""
+        """Say how deep these rows of the shard can be looked into."""
 
     def candidates(self, rows: Int64, depth: int) -> Candidates:
-        """Give the candidates of these rows of the block down to ``depth``, all columns filled."""
+        """Give the candidates of these rows of the shard down to ``depth``, all columns filled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ class Search:
         return cls(units, *source.depths(inputs.negatives), source.open(inputs), scorers, inputs.trusted)
 
     def of(self, rows: slice) -> Search:
-        """Restrict to a block of units."""
+        """Restrict to a shard of units."""
         return replace(self, units=self.units.take(np.arange(rows.start, rows.stop)))
 
     def facts(self) -> Mapping[str, Any]:
@@ -93,10 +95,10 @@ class Search:
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """Units of a block that were settled at the same depth.
+    """Units of a shard that were settled at the same depth.
 
     Attributes:
-        rows: int64[A], their places in the block.
+        rows: int64[A], their places in the shard.
         candidates: what the rules looked at.
         verdict: what they said.
         negatives: what was drawn.
@@ -116,24 +118,41 @@ class Settled:
     relaxed: npt.NDArray[np.int32]
 
 
-def settle(provider: Provider, rows: Int64, recipe: Recipe, m: int, seed: int) -> Iterator[Settled]:
-    """Settle these rows of a block, group by group."""
+def settle(provider: Provider, rows: Int64, depth: int, recipe: Recipe, m: int, seed: int) -> tuple[Settled, Int64]:
+    """Settle these rows of a shard, as far as looking ``depth`` deep suffices.
+
+    Returns:
+        what is settled; int64[R], the rows that must be looked at deeper.
+    """
+    candidates = provider.candidates(rows, depth)
+    verdict, weights = _judged(recipe.rules, recipe, candidates)
+    exhausted = candidates.items[:, -1] < 0
+    deeper = _short(weights, m) & ~exhausted & (depth < provider.max_depth)
+    stuck = deeper & (provider.reach(rows) <= depth)
+    done = ~deeper | stuck
+    if not done.all():
+        kept = np.flatnonzero(done)
+        candidates, weights = take_rows(candidates, kept), weights[kept]
+        verdict = rules.Verdict(verdict.keep[kept], verdict.reason[kept])
+    stuck, exhausted = stuck[done], exhausted[done]
+    verdict, weights, relaxed = _relaxed(recipe, candidates, verdict, weights, m, stuck)
+    negatives = samplers.draw(recipe.sampler.fields, candidates, weights, m, Key(seed, "sampler", 0))
+    return Settled(rows[done], candidates, verdict, negatives, depth, exhausted, stuck, relaxed), rows[~done]
+
+
+def settle_fully(provider: Provider, rows: Int64, recipe: Recipe, m: int, seed: int) -> Iterator[Settled]:
+    """Settle these rows of a shard, looking deeper and deeper."""
     depth = provider.depth
     while len(rows):
-        candidates = provider.candidates(rows, depth)
-        verdict, weights = _judged(recipe.rules, recipe, candidates)
-        exhausted = candidates.items[:, -1] < 0
-        deeper = _short(weights, m) & ~exhausted & (depth < provider.max_depth)
-        stuck = deeper & (provider.reach(rows) <= depth)
-        done = np.flatnonzero(~deeper | stuck)
-        if len(done):
-            group = take_rows(candidates, done)
-            verdict = rules.Verdict(verdict.keep[done], verdict.reason[done])
-            verdict, weights, relaxed = _relaxed(recipe, group, verdict, weights[done], m, stuck[done])
-            negatives = samplers.draw(recipe.sampler.fields, group, weights, m, Key(seed, "sampler", 0))
-            yield Settled(rows[done], group, verdict, negatives, depth, exhausted[done], stuck[done], relaxed)
-        rows = rows[deeper & ~stuck]
-        depth = min(2 * depth, provider.max_depth)
+        settled, rows = settle(provider, rows, depth, recipe, m, seed)
+        if len(settled.rows):
+            yield settled
+        depth = deeper(provider, depth)
+
+
+def deeper(provider: Provider, depth: int) -> int:
+    """Say how deep the next look goes."""
+    return min(2 * depth, provider.max_depth)
 
 
 def take_rows(candidates: Candidates, rows: Int64) -> Candidates:

@@ -98,7 +98,7 @@ class Result:
 
         def read(number: int) -> pa.Table:
             with _readable(path):
-                return pq.ParquetFile(path).read_row_group(number)
+                return _open(path).read_row_group(number)
 
         return lru_cache(maxsize=2)(read)
 
@@ -106,7 +106,7 @@ class Result:
         """Read the negatives of one shard."""
         path = self.path / "negatives.parquet"
         with _readable(path):
-            return pq.ParquetFile(path).read_row_group(number)
+            return _open(path).read_row_group(number)
 
     @cached_property
     def units(self) -> Units:
@@ -142,10 +142,10 @@ class Stored:
     kinds: Mapping[str, Kind]
 
     @classmethod
-    def of(cls, result: Result, recipe: Recipe, block: slice) -> Stored:
-        """Take a block of units, which lies within one shard."""
-        number, start = divmod(block.start, result.identity.shard_units)
-        table = result.shard(number).slice(start, block.stop - block.start)
+    def of(cls, result: Result, recipe: Recipe, span: slice) -> Stored:
+        """Take some units of one shard."""
+        number, start = divmod(span.start, result.identity.shard_units)
+        table = result.shard(number).slice(start, span.stop - span.start)
         return cls(table, *recipe.source.fields.depths(result.identity.negatives), recipe.columns())
 
     def reach(self, rows: Int64) -> Int64:
@@ -160,7 +160,12 @@ class Stored:
 def _read(path: Path, columns: list[str] | None) -> pa.Table:
     """Read one file; the names of the folders above it mean nothing."""
     with _readable(path):
-        return pq.ParquetFile(path).read(columns)
+        return _open(path).read(columns)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    """Open a file so that damaged pages are noticed when they are read."""
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 @contextmanager

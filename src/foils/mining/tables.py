@@ -18,8 +18,19 @@ from foils.mining.settle import Settled
 from foils.positives import Int64, Units
 from foils.rules import REASONS, Verdict
 
-PARQUET: dict[str, Any] = {"compression": "zstd", "use_dictionary": True, "write_statistics": True}
-"""How tables are written; a part of the promise that equal runs give equal bytes."""
+PARQUET: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": ["reason.list.element", "source.list.element"],
+    "column_encoding": {"items.list.element": "DELTA_BINARY_PACKED"},
+    "write_statistics": ["unit_id", "anchor_id", "anchor", "item_id"],
+    "write_page_checksum": True,
+    "store_schema": False,
+}
+"""How tables are written; a part of the promise that equal runs give equal bytes.
+
+Only columns of few values gain by a dictionary, and only columns that rows are looked up by gain by statistics. No
+schema of Arrow's own is stored, so that it does not matter what has a dictionary in memory.
+"""
 
 ITEMS_OF_A_GROUP = 65_536
 """Ids of a row group of items.parquet; a part of the same promise."""
@@ -101,9 +112,13 @@ def candidates_table(settled: Settled, names: Names, left_out: LeftOut) -> pa.Ta
     """Give one row per unit, lists over its candidates by rank; items by their row in items.parquet."""
     candidates = settled.candidates
     units, present = candidates.units, candidates.valid
-    offsets = _offsets(present)
+    offsets, every = _offsets(present), bool(present.all())
+
+    def flat(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return cells.reshape(-1) if every else cells[present]
+
     sources = pa.array(candidates.sources, pa.string())
-    reasons = pa.array(REASONS, pa.string()).take(pa.array(settled.verdict.reason[present], pa.int32()))
+    reasons = pa.DictionaryArray.from_arrays(pa.array(flat(settled.verdict.reason)), pa.array(REASONS, pa.string()))
     table = {
         "unit_id": names.unit_ids(units),
         "anchor": pa.array(units.anchors, pa.int64()),
@@ -115,23 +130,25 @@ def candidates_table(settled: Settled, names: Names, left_out: LeftOut) -> pa.Ta
         "exhausted": pa.array(settled.exhausted),
         "needs_deeper": pa.array(settled.needs_deeper),
         "relaxed": pa.array(settled.relaxed, pa.int32()),
-        "items": _lists(offsets, pa.array(candidates.items[present], pa.int64())),
+        "items": _lists(offsets, pa.array(flat(candidates.items), pa.int64())),
         "reason": _lists(offsets, reasons),
-        "source": _lists(offsets, sources.take(pa.array(candidates.columns["source"].values[present], pa.int32()))),
-        "p_positive": _lists(offsets, pa.array(candidates.columns["p_positive"].values[present], pa.float32())),
-        "log_q": _lists(offsets, pa.array(candidates.columns["log_q"].values[present], pa.float32())),
+        "source": _lists(offsets, sources.take(pa.array(flat(candidates.columns["source"].values), pa.int32()))),
+        "p_positive": _lists(offsets, pa.array(flat(candidates.columns["p_positive"].values), pa.float32())),
+        "log_q": _lists(offsets, pa.array(flat(candidates.columns["log_q"].values), pa.float32())),
     }
     for name in candidates.scored():
         column = candidates.columns[name]
-        table[f"score.{name}"] = _lists(offsets, pa.array(column.values[present], pa.float32()))
+        table[f"score.{name}"] = _lists(offsets, pa.array(flat(column.values), pa.float32()))
         table[f"positive_score.{name}"] = _lists(units.indptr, pa.array(column.positives, pa.float32()))
     return pa.table(table)
 
 
 def in_order(tables: Sequence[pa.Table], rows: Sequence[Int64]) -> pa.Table:
     """Join tables of settled groups in the order of their rows."""
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    return join(tables).take(pa.array(order)).combine_chunks()
+    joined, every = join(tables), np.concatenate(rows)
+    if (np.diff(every) > 0).all():
+        return joined
+    return joined.take(pa.array(np.argsort(every, kind="stable"))).combine_chunks()
 
 
 def join(tables: Sequence[pa.Table]) -> pa.Table:

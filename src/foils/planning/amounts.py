@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from foils.collection import Collection
-from foils.errors import InputError
-from foils.mining.identity import LEAST_MEMORY, Execution
+from foils.mining.budget import shape
+from foils.mining.identity import Execution
 from foils.mining.prepare import Prepared
+from foils.mining.run import AHEAD
 from foils.planning.probe import Probe, ids_bytes
 from foils.planning.result import Encoding
-from foils.search import Blocks
 
-MEGABYTE = 1_000_000
 DIGEST_BYTES = 16
 
 
@@ -29,33 +28,11 @@ class Held(NamedTuple):
     weights: int
 
 
-def require_memory(prepared: Prepared, execution: Execution) -> None:
-    """Check that the budget holds a block of one anchor and one item per thread.
-
-    Raises:
-        InputError: it does not; names the smallest that does.
-    """
-    least = least_budget(prepared, execution)
-    if execution.block is None and execution.memory_bytes < least:
-        _, deepest = prepared.recipe.source.fields.depths(prepared.identity.negatives)
-        raise InputError(
-            f"a memory budget of {megabytes(execution.memory_bytes)} is too small to look {deepest:,} candidates deep "
-            f"on {execution.threads} threads; give at least --memory {megabytes(least)}, use fewer threads, or set a "
-            "lower max_depth"
-        )
-
-
-def least_budget(prepared: Prepared, execution: Execution) -> int:
-    """Give the smallest budget that works, in bytes."""
-    dim, deepest = _shape(prepared)
-    return max(LEAST_MEMORY, execution.threads * Blocks.least_bytes(dim=dim, depth=deepest))
-
-
 def memory(
     prepared: Prepared, execution: Execution, probed: Probe, encodings: Sequence[Encoding], held: Held
 ) -> dict[str, int]:
     """Itemise what is held at most, in bytes."""
-    dim, deepest = _shape(prepared)
+    dim, deepest = shape(prepared)
     n_items = len(prepared.collection.items)
     blocks = prepared.inputs.blocks.most_bytes(dim=dim, depth=deepest, n_items=n_items) * execution.threads
     shard = min(prepared.identity.shard_units, len(prepared.units))
@@ -65,7 +42,8 @@ def memory(
         "vectors": sum(_matrix_bytes(one) for one in encodings if not one.kept),
         "indexes": probed.opening_bytes,
         "blocks of work": blocks if execution.block is not None else min(blocks, execution.memory_bytes),
-        "tables of a shard": round(2 * shard * probed.table_bytes),  # the blocks', and joined
+        # The blocks' tables, joined, and those of the next shard, which is worked on while this one is written.
+        "tables of two shards": round((2 + AHEAD) * shard * probed.table_bytes),
     }
     return {name: size for name, size in items.items() if size}
 
@@ -94,15 +72,5 @@ def texts_bytes(collection: Collection) -> int:
     return sum(column.nbytes for column in columns if column is not None)
 
 
-def megabytes(size: int) -> str:
-    """Write a size as --memory takes it, rounded up."""
-    return f"{-(-size // MEGABYTE)}MB"
-
-
 def _matrix_bytes(encoding: Encoding) -> int:
     return 4 * encoding.texts * encoding.dim
-
-
-def _shape(prepared: Prepared) -> tuple[int, int]:
-    dims = [pair[0].shape[1] for pair in prepared.inputs.matrices.values()]
-    return max(dims, default=1), prepared.recipe.source.fields.depths(prepared.identity.negatives)[1]

@@ -25,7 +25,7 @@ from foils.search.vectors import Matrix
 PROBE_SECONDS = 1.0
 GROUPS, MOST_GROUPS = 3, 64
 """Groups that are timed at least, and at most."""
-GROUP_SECONDS = 0.15
+GROUP_SECONDS = 0.4
 """About as long a group should take."""
 LONGEST_SECONDS = 3.0
 """A group that takes this long is not made larger, whatever that would gain."""

@@ -18,11 +18,11 @@ from foils.mining.prepare import Prepared, prepare
 from foils.planning.probe import Probe, probe
 from foils.positives import Int64
 from foils.recipes import Recipe
-from foils.sources import BM25, HNSW, Mixture, Run
+from foils.sources import BM25, HNSW, IVF, Mixture, Run
 
-WHOLE: Mapping[type, int] = {BM25: 100_000, HNSW: 20_000}
+WHOLE: Mapping[type, int] = {BM25: 100_000, HNSW: 20_000, IVF: 100_000}
 """Items up to which an index is built whole, in some ten seconds."""
-PARTS: Mapping[type, tuple[int, int]] = {BM25: (10_000, 40_000), HNSW: (1500, 6000)}
+PARTS: Mapping[type, tuple[int, int]] = {BM25: (10_000, 40_000), HNSW: (1500, 6000), IVF: (10_000, 40_000)}
 """Items of the two parts."""
 ANCHORS = 256
 STEEPEST = 1.3
@@ -32,7 +32,7 @@ def parts_of(recipe: Recipe, collection: Collection) -> tuple[int, int] | None:
     """Give the items of two parts, where a recipe's index would take long to build; else None."""
     source = recipe.source.fields
     kinds = {type(one.fields) for one in source.of} if isinstance(source, Mixture) else {type(source)}
-    slow = [kind for kind in (HNSW, BM25) if kind in kinds and len(collection.items) > WHOLE[kind]]
+    slow = [kind for kind in (HNSW, IVF, BM25) if kind in kinds and len(collection.items) > WHOLE[kind]]
     if not slow or Run in kinds:  # the file of a run names items that a part lacks
         return None
     return PARTS[slow[0]]

@@ -13,20 +13,24 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
+from foils.mining.budget import least_budget, require_memory
 from foils.mining.encoded import named_models, opened_models
 from foils.mining.identity import Execution
 from foils.mining.memory import anonymous_bytes
 from foils.mining.mine import resolved_recipe
-from foils.mining.prepare import Prepared, VectorSource, VectorSources, bind, prepare, vectors_by_name
+from foils.mining.prepare import Prepared, VectorSources, bind, prepare, vectors_by_name
 from foils.mining.prepare import warnings as warnings_of
+from foils.mining.sanity import complaints
 from foils.planning import amounts
+from foils.planning.approximate import Approximate, approximate_search
 from foils.planning.encode import plan_encoding
 from foils.planning.judge import plan_judging, without_cache
 from foils.planning.parts import parts_of, probe_parts
 from foils.planning.probe import Probe, probe
 from foils.planning.result import Encoding, Judging, Plan, Stage
 from foils.recipes import Recipe
-from foils.search import MODEL
+from foils.search import MODEL, VectorSource
+from foils.sources import Dense
 
 UNKNOWN_DEPTH = (
     "how many units come out short and are searched deeper (up to {deepest} instead of {depth} candidates) shows only "
@@ -98,7 +102,7 @@ def plan(
         cache=folder,
     )  # fmt: skip
     checking = time.perf_counter() - started
-    amounts.require_memory(prepared, execution)
+    require_memory(prepared, execution)
     held = amounts.Held((anonymous_bytes() or amounts.texts_bytes(collection)) - weights, weights)
     return _plan(_Start(prepared, execution, tuple(encodings), checking, held))
 
@@ -127,21 +131,29 @@ def _plan(start: _Start) -> Plan:
         probed = probe_parts(prepared, execution, sizes, first_look=start.unknown)
     else:
         probed = probe(prepared, execution, units=units, first_look=start.unknown)
-    judgings = _judgings(probed, units)
+    judgings, other = _judgings(probed, units), _approximate(start)
     return Plan(
         stages=(*_encoding_stages(start.encodings), *_mining_stages(start, probed, judgings)),
         encodings=start.encodings,
         judgings=judgings,
         memory=amounts.memory(prepared, execution, probed, start.encodings, start.held),
         budget=execution.memory_bytes,
-        least_budget=amounts.least_budget(prepared, execution),
+        least_budget=least_budget(prepared, execution),
         tables=amounts.tables(prepared, probed),
         scratch=amounts.scratch(prepared, probed, start.encodings),
         units=units,
         probed_units=min(probed.units, units),
-        calibration=_calibration(start, probed, partial=sizes is not None),
+        calibration=(*_calibration(start, probed, partial=sizes is not None), *([str(other)] if other else ())),
         warnings=_warnings(start, probed),
     )
+
+
+def _approximate(start: _Start) -> Approximate | None:
+    """Look whether an approximate search would pay in place of an exact one."""
+    prepared, source = start.prepared, start.prepared.recipe.source.fields
+    if prepared.constraints.digests or not isinstance(source, Dense):
+        return None
+    return approximate_search(prepared.inputs, source, threads=start.execution.threads)
 
 
 def _judgings(probed: Probe, units: int) -> tuple[Judging, ...]:
@@ -169,8 +181,7 @@ def _mining_stages(start: _Start, probed: Probe, judgings: Sequence[Judging]) ->
         Stage("opening sources and indexes", items, "items", probed.opening_seconds),
         Stage("mining", units, "units", probed.unit_seconds * units),
         *(Stage(f"judging by {one.column}", one.pairs - one.known, "pairs", one.seconds) for one in judgings),
-        # Each table is written twice: as shards, and joined.
-        Stage("writing and joining", units, "units", 2 * probed.writing_seconds * units),
+        Stage("writing and joining", units, "units", probed.writing_seconds * units),
     ]
 
 
@@ -188,6 +199,7 @@ def _warnings(start: _Start, probed: Probe) -> tuple[str, ...]:
     prepared = start.prepared
     negatives = prepared.identity.negatives
     said = [
+        *([] if start.unknown else complaints(prepared.separations())),
         *warnings_of(prepared.recipe, prepared.units, negatives, prepared.constraints.facts),
         *probed.warnings,
     ]

@@ -7,7 +7,6 @@ carried on to it. As many blocks run at once as the run has threads: they share 
 
 from __future__ import annotations
 
-import io
 import itertools
 import time
 from collections.abc import Mapping, Sequence
@@ -16,15 +15,15 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from foils._threads import one_thread
+from foils.mining.folder import parquet
 from foils.mining.identity import Execution
 from foils.mining.memory import anonymous_bytes
 from foils.mining.prepare import Prepared
-from foils.mining.run import Job, all_rows, block_tables
 from foils.mining.settle import Search
-from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET, join
+from foils.mining.shard import Job, all_rows, settle_here
+from foils.mining.tables import ITEMS_OF_A_GROUP, join
 from foils.planning.stand_ins import Listener
 from foils.positives import Int64
 from foils.scorers import Judging, OpenScorer
@@ -120,16 +119,14 @@ def ids_bytes(ids: pa.Array) -> int:
 
 def parquet_bytes(table: pa.Table) -> int:
     """Measure a table as it lies on disk."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, **PARQUET)
-    return sink.tell()
+    return int(parquet(table).size)
 
 
 def _job(prepared: Prepared, search: Search, listeners: Mapping[str, OpenScorer], *, first_look: bool) -> Job:
     """Make the run's job, with listeners in the judges' places."""
     scorers = [(name, kind, listeners.get(name, scorer)) for name, kind, scorer in search.scorers]
     heard = replace(search, scorers=scorers, max_depth=search.depth if first_look else search.max_depth)
-    job = prepared.job(lambda block: [(heard.of(block), all_rows(block))])
+    job = prepared.job(lambda span: [(heard.of(span), all_rows(span))])
     if not first_look:
         return job
     return replace(job, recipe=msgspec.structs.replace(job.recipe, rules=(), relaxations=()))
@@ -152,7 +149,7 @@ def _settle(job: Job, threads: int, full: int) -> tuple[list[Tables], int, float
             size = min(FIRST_BLOCK * GROWTH**number, full, total)
             blocks = [_spread(number * threads + place, size, total) for place in range(threads)]
             started = time.perf_counter()
-            settled = [tables for tables, _ in pool.map(lambda block: block_tables(job, block), blocks)]
+            settled = [tables for tables, _ in pool.map(lambda block: settle_here(job, block), blocks)]
             measured.append((size, time.perf_counter() - started))
             done += size * threads
             spent += measured[-1][1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from foils.planning.amounts import megabytes
+from foils.mining.budget import megabytes
 from foils.planning.result import Plan
 
 LARGE_SHARE = 0.5

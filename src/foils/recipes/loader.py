@@ -25,6 +25,13 @@ FIELDS = (
     "evidence",
 )  # fmt: skip
 
+REGISTRIES: Mapping[str, Mapping[str, Any]] = {
+    "source": sources.REGISTRY,
+    "scorers": scorers.REGISTRY,
+    "rules": rules.REGISTRY,
+    "sampler": samplers.REGISTRY,
+}
+
 
 def names() -> list[str]:
     """List the recipes that come with foils."""
@@ -62,6 +69,12 @@ def override_resolved(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 def _text(name: str | Path) -> tuple[str, str, str]:
     """Give the recipe's name, what messages call its file, and its text."""
+    if not isinstance(name, str | Path):
+        raise RecipeError(
+            f"the recipe is of the type {type(name).__name__}; expected a recipe's name, the path of a .yaml file, or "
+            "what foils.recipes.load gave; to try out fields, give settings; write one of your own to a file, for "
+            "instance by Path('mine.yaml').write_text(json.dumps(recipe))"
+        )
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         try:
@@ -109,7 +122,7 @@ def _check_fields(document: Document) -> None:
     data = document.data
     for key in data:
         if key not in FIELDS:
-            raise RecipeError(f"{document.where((key,))}: no such field; {did_you_mean(key, FIELDS)}")
+            raise RecipeError(f"{document.where((key,))}: {_unknown(key, data)}")
     for key in ("source", "sampler"):
         if key not in data:
             raise RecipeError(f"{document.file}: {key} is missing; a recipe needs a source and a sampler")
@@ -121,6 +134,39 @@ def _check_fields(document: Document) -> None:
         raise RecipeError(f"{document.where(('aliases',))}: expected a list of names, as in [perc_pos]")
     if data.get("per", "anchor") not in ("anchor", "pair"):
         raise RecipeError(f"{document.where(('per',))}: {data['per']!r:.80} is not valid; use anchor or pair")
+
+
+def _unknown(key: str, data: Mapping[str, Any]) -> str:
+    """Say what to do about a key at the top that no recipe has: most often one that belongs elsewhere."""
+    if key == "constraints":
+        return (
+            "constraints are no part of a recipe, for they depend on the data; give them to the run: --same FIELD, "
+            "--before FIELD, --allow FILE …, or constraints=[…] of foils.mine"
+        )
+    full = sorted({*_fields_called(key, data), *_part_called(key, data)})
+    if full:
+        return f"no such field at the top; did you mean {' or '.join(full)}?"
+    return f"no such field; {did_you_mean(key, FIELDS)}"
+
+
+def _fields_called(name: str, data: Mapping[str, Any]) -> Iterator[str]:
+    """Write in full, as ``--set`` takes them, the fields of this name of the parts that a recipe has."""
+    for family, part in _present(data):
+        struct = REGISTRIES[family].get(part)
+        if struct is not None and name in struct.__struct_fields__:
+            yield f"{family}.{part}.{name}"
+
+
+def _part_called(name: str, data: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{family}.{part}" for family, part in _present(data) if part == name)
+
+
+def _present(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """List the parts of a recipe: family and name."""
+    for family in REGISTRIES:
+        held = data.get(family)
+        entries = held if isinstance(held, list) else [held]
+        yield from ((family, str(name)) for entry in entries if isinstance(entry, dict) for name in entry)
 
 
 def _parts(document: Document, key: str, registry: Mapping[str, Any]) -> tuple[Part[Any], ...]:

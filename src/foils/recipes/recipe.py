@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from foils.candidates import RESERVED, Kind
+from foils.candidates import RESERVED, Kind, Referring
 from foils.errors import RecipeError, did_you_mean
 from foils.ranks import bound
 from foils.recipes.document import Path
@@ -17,6 +17,13 @@ from foils.scorers import Scorer
 from foils.sources import Source
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Partial(Protocol):
+    """A source that may give a column scores of only some of its candidates."""
+
+    partial: ClassVar[bool]
 
 
 class Part(NamedTuple, Generic[T]):
@@ -141,8 +148,7 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
         problem = f"columns need names of their own: {', '.join(names)} (reserved: {', '.join(sorted(RESERVED))})"
         raise RecipeError(f"{where(('scorers',))}: {problem}; set another name, or leave one out")
     sampler = recipe.sampler.fields
-    window = [getattr(sampler, "skip_ranks", 0), getattr(sampler, "max_rank", None)]
-    if recipe.source.fields.random and any(window):
+    if recipe.source.fields.random and sampler.window().counts_ranks:
         problem = f"a window of ranks needs a source that ranks, and {recipe.source.name} draws in random order"
         raise RecipeError(f"{where(('sampler', recipe.sampler.name))}: {problem}; leave the window out")
     for number, rule in enumerate(recipe.rules):
@@ -160,7 +166,8 @@ def _likenesses(recipe: Recipe) -> list[str]:
 
 def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
     columns = {"rank": Kind.RANK, **recipe.columns()}
-    partial = getattr(recipe.source.fields, "partial", False) and not recipe.scorers
+    source = recipe.source.fields
+    partial = isinstance(source, Partial) and source.partial and not recipe.scorers
     if partial and fields.column is None and "column" in getattr(fields, "__struct_fields__", ()):
         raise RecipeError(
             f"{where}: no column is named, and a column of this {recipe.source.name} has scores only for what its own "
@@ -180,7 +187,7 @@ def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
             f"{where}: needs a column of kind {fields.needs}, and {name!r} gives {columns[name]} only; "
             "add a scorer, for instance scorers: [{vectors: {}}]"
         )
-    if getattr(fields, "reference", None) == "pair" and recipe.per != "pair":
+    if isinstance(fields, Referring) and fields.reference == "pair" and recipe.per != "pair":
         raise RecipeError(
             f"{where}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean"
         )

@@ -26,6 +26,7 @@ from foils.samplers.simans import SimANS
 from foils.samplers.softmax import Softmax
 from foils.samplers.top_k import TopK
 from foils.samplers.uniform import UniformWindow
+from foils.samplers.windows import Window
 
 
 class Sampler(Protocol):
@@ -37,6 +38,9 @@ class Sampler(Protocol):
     @property
     def column(self) -> str | None:
         """The score column it looks at; None = the one added last."""
+
+    def window(self) -> Window:
+        """Say which ranks it may draw from."""
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give float64[A, K] log-weights; −∞ where a candidate may not be drawn."""
@@ -63,4 +67,4 @@ REGISTRY: Mapping[str, type[Sampler]] = {
     "simans": SimANS,
 }
 
-__all__ = ["REGISTRY", "Sampler", "SimANS", "Softmax", "TopK", "UniformWindow", "draw", "gumbel_top_k"]
+__all__ = ["REGISTRY", "Sampler", "SimANS", "Softmax", "TopK", "UniformWindow", "Window", "draw", "gumbel_top_k"]

@@ -14,7 +14,7 @@ import msgspec
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind, Reference, reference_scores
-from foils.samplers.windows import barred_outside
+from foils.samplers.windows import Window, barred_outside
 
 
 class SimANS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +32,10 @@ class SimANS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which of the unit's positives gives s⁺."""
     column: str | None = None
     """Score column; default: the one added last."""
+
+    def window(self) -> Window:
+        """Say which ranks it may draw from."""
+        return Window()
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give φ; a unit without a scored positive has nothing to draw."""

@@ -10,7 +10,7 @@ from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
 from foils.ranks import Rank
-from foils.samplers.windows import barred_outside
+from foils.samplers.windows import Window, barred_outside
 
 
 class Softmax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +24,10 @@ class Softmax(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Leave out the first ranks of the source."""
     column: str | None = None
     """Score column; default: the one added last."""
+
+    def window(self) -> Window:
+        """Say which ranks it may draw from."""
+        return Window(self.skip_ranks)
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give s / τ."""

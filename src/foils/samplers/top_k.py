@@ -10,7 +10,7 @@ from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
 from foils.ranks import Rank
-from foils.samplers.windows import barred_outside, scores_or_ranks
+from foils.samplers.windows import Window, barred_outside, scores_or_ranks
 
 
 class TopK(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +24,10 @@ class TopK(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Leave out the best of what the rules kept."""
     column: str | None = None
     """Score column, or ``rank``; default: the one added last, or the source's order where there is none."""
+
+    def window(self) -> Window:
+        """Say which ranks it may draw from."""
+        return Window(self.skip_ranks, skip_survivors=self.skip_survivors)
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give the scores themselves."""

@@ -10,7 +10,7 @@ from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates, Kind
 from foils.ranks import Rank, check_window
-from foils.samplers.windows import barred_outside
+from foils.samplers.windows import Window, barred_outside
 
 
 class UniformWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +27,10 @@ class UniformWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Check that the window holds a rank."""
         check_window(self.skip_ranks, self.max_rank)
+
+    def window(self) -> Window:
+        """Say which ranks it may draw from."""
+        return Window(self.skip_ranks, self.max_rank)
 
     def weigh(self, candidates: Candidates, keep: Array) -> Array:
         """Give 0 inside the window."""

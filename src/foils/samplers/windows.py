@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from foils import _array
 from foils._array import Array
 from foils.candidates import Candidates
-from foils.ranks import number
+from foils.ranks import Rank, number
+
+
+class Window(NamedTuple):
+    """Which ranks a sampler may draw from; by default all.
+
+    Attributes:
+        skip_ranks: first ranks of the source that are left out; a number, or a share of the items.
+        max_rank: last rank; None = all.
+        skip_survivors: how many of the best of what the rules kept are left out.
+    """
+
+    skip_ranks: Rank = 0
+    max_rank: Rank | None = None
+    skip_survivors: int = 0
+
+    @property
+    def counts_ranks(self) -> bool:
+        """Whether ranks of the source are left out."""
+        return bool(self.skip_ranks or self.max_rank)
+
+    def room(self, depth: int) -> int:
+        """Count the candidates that are left of so many; shares must be numbers by now."""
+        last = depth if self.max_rank is None else min(depth, number(self.max_rank))
+        return max(0, last - number(self.skip_ranks) - self.skip_survivors)
 
 
 def scores_or_ranks(candidates: Candidates, name: str | None) -> Array:

@@ -54,6 +54,11 @@ class CrossEncoderModel:
                 "owner/name on the Hugging Face hub"
             )
         models.check_folder(folder, "CrossEncoder")
+        if _is_static(folder):
+            raise InputError(
+                f"cross-encoder {name!r:.200}: is a static encoder, which reads one text at a time; train a "
+                "cross-encoder (foils train --kind reranker), or give owner/name on the Hugging Face hub"
+            )
         if not (folder / models.CONFIG).is_file() and not (folder / models.MODULES).is_file():
             raise DataError(f"{folder}: there is no {models.CONFIG}; give the folder that CrossEncoder.save made")
         return cls(folder, max_length, memo)
@@ -99,6 +104,13 @@ class CrossEncoderModel:
                 "that ranks, with one"
             )
         return model.float()
+
+
+def _is_static(folder: Path) -> bool:
+    """Tell a folder of model2vec by the type that it names; a cross-encoder may be a bare model of transformers."""
+    config = folder / models.CONFIG
+    said = models.read_json(config) if config.is_file() else None
+    return isinstance(said, dict) and said.get("model_type") == "model2vec"
 
 
 def _as_it_is(logits: Any) -> Any:

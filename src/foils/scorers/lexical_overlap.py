@@ -2,15 +2,13 @@
 
     overlap = |W(anchor) ∩ W(item)| / |W(anchor)|,   W = the distinct words of a text
 
-A word is a run of letters, digits and underscores after NFKC and case-folding; no stemming, no stop words. An anchor
-without words shares nothing: 0. With the rule ``max_score`` on this column, items that repeat the query are left out;
-with ``min_score``, only those that look like a match are kept.
+Words are those of BM25 (``foils.search.lexical``): runs of letters and digits after NFKC and case-folding, neither
+stemmed nor stopped. An anchor without words shares nothing: 0. With the rule ``max_score`` on this column, items that
+repeat the query are left out; with ``min_score``, only those that look like a match are kept.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +23,8 @@ from foils.positives import Int64
 from foils.scorers.sets import Sets, sets_of, shared, sizes
 from foils.scorers.texts import check_both, scored, texts_at
 from foils.search import Inputs
+from foils.search.lexical import words
 from foils.search.vectors import Float32
-
-WORD = re.compile(r"\w+")
 
 
 class LexicalOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,10 +74,10 @@ def word_sets(*sides: Sequence[str]) -> list[Sets]:
     """Give the words of texts as sets over one vocabulary, one matrix per side."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
-    words = [[[numbers[word] for word in distinct_words(text)] for text in side] for side in sides]
+    numbered = [[[numbers[word] for word in distinct_words(text)] for text in side] for side in sides]
     vocabulary = np.arange(len(numbers), dtype=np.uint64)
     found = []
-    for side in words:
+    for side in numbered:
         rows = np.repeat(np.arange(len(side)), [len(text) for text in side])
         elements = np.fromiter(chain.from_iterable(side), np.uint64, len(rows))
         found.append(sets_of(rows, elements, len(side), vocabulary))
@@ -89,4 +86,4 @@ def word_sets(*sides: Sequence[str]) -> list[Sets]:
 
 def distinct_words(text: str) -> list[str]:
     """Cut a text into its distinct words, in order of first use."""
-    return list(dict.fromkeys(WORD.findall(unicodedata.normalize("NFKC", text).casefold())))
+    return list(dict.fromkeys(words(text)))

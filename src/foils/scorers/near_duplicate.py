@@ -38,7 +38,7 @@ EXACT_FROM = 0.3
 PAIRS_AT_ONCE = 16384
 """Pairs of texts whose signatures are compared at a time; 1 kB each."""
 
-RECORDS_AT_ONCE = 1024
+RECORDS_AT_ONCE = 256
 """Texts that are cut into shingles at a time."""
 
 
@@ -124,21 +124,22 @@ class OpenNearDuplicate:
 
     def _highest(self, anchors: Int64, items: Int64) -> Float32:
         """Compare items with their anchors, and with each of the anchors' positives."""
-        highest = self._alike(self.anchors, anchors, items)
+        highest = likeness(self.anchors, anchors, self.items, items)
         positives = self.inputs.positives
         indptr, at = gather_segments(positives.indptr, anchors)
         owners = np.repeat(np.arange(len(anchors)), np.diff(indptr))
-        np.maximum.at(highest, owners, self._alike(self.items, positives.items[at], items[owners]))
+        np.maximum.at(highest, owners, likeness(self.items, positives.items[at], self.items, items[owners]))
         return highest
 
-    def _alike(self, others: Signed, rows: Int64, items: Int64) -> Float32:
-        """Estimate the Jaccard similarity of pairs, and count it where it matters."""
-        others.require(rows)
-        self.items.require(items)
-        alike = estimate(others.table[rows], self.items.table[items])
-        near = np.flatnonzero(alike >= EXACT_FROM)
-        alike[near] = jaccard(others.records, rows[near], self.items.records, items[near])
-        return alike
+
+def likeness(left: Signed, rows: Int64, right: Signed, columns: Int64) -> Float32:
+    """Estimate the Jaccard similarity of pairs of texts, and count it where it matters: float32[P]."""
+    left.require(rows)
+    right.require(columns)
+    alike = estimate(left.table[rows], right.table[columns])
+    near = np.flatnonzero(alike >= EXACT_FROM)
+    alike[near] = jaccard(left.records, rows[near], right.records, columns[near])
+    return alike
 
 
 def jaccard(left: Records, rows: Int64, right: Records, columns: Int64) -> Float32:

@@ -5,11 +5,22 @@ rescored by one kernel (products exact in float64, summed in a fixed order, roun
 (−score, item row). So ids, order and scores do not depend on blocks, threads, memory or the BLAS in use.
 """
 
-from foils.search.exact import Blocks, ExactIndex, pair_scores
+from foils.search.blocks import Blocks
+from foils.search.exact import ExactIndex
 from foils.search.forbidden import Forbidden
 from foils.search.inputs import MODEL, Inputs, VectorPair
 from foils.search.lexical import LexicalIndex
-from foils.search.vectors import Similarity, Vectors, matrix_digest, open_matrix, open_sides
+from foils.search.screens import SearchMode, choose_screen
+from foils.search.vectors import (
+    Similarity,
+    Vectors,
+    VectorSource,
+    matrix_digest,
+    open_matrix,
+    open_sides,
+    pair_scores,
+    require_equal_dims,
+)
 
 __all__ = [
     "MODEL",
@@ -18,11 +29,15 @@ __all__ = [
     "Forbidden",
     "Inputs",
     "LexicalIndex",
+    "SearchMode",
     "Similarity",
     "VectorPair",
+    "VectorSource",
     "Vectors",
+    "choose_screen",
     "matrix_digest",
     "open_matrix",
     "open_sides",
     "pair_scores",
+    "require_equal_dims",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from foils.positives import Int64
 from foils.search.vectors import Float32
@@ -61,12 +60,6 @@ class Best:
         """Begin with nothing."""
         return cls(np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32))
 
-    @property
-    def threshold(self) -> npt.NDArray[np.float64]:
-        """float64[A], the k-th best score; −inf where there are fewer."""
-        last = self.scores[:, -1].astype(np.float64)
-        return np.where(np.isnan(last), -np.inf, last)
-
     def merged(self, rows: Int64, items: Int64, scores: Float32) -> Best:
         """Add cells, and keep the best."""
         anchors, k = self.items.shape
@@ -82,21 +75,3 @@ class Best:
         best.items[rows[keep], places[keep]] = items[keep]
         best.scores[rows[keep], places[keep]] = scores[keep]
         return best
-
-
-def survivors(
-    screen: Float32, threshold: npt.NDArray[np.float64], slack: npt.NDArray[np.float64], k: int
-) -> tuple[Int64, Int64]:
-    """Find the cells that may be among the best k, by row."""
-    bound = threshold - slack
-    count = np.count_nonzero(screen >= _float32_below(bound)[:, None])
-    if count > 2 * k * len(screen) and screen.shape[1] > k:
-        cut = screen.shape[1] - k
-        bound = np.maximum(bound, np.partition(screen, cut, axis=1)[:, cut].astype(np.float64) - 2 * slack)
-    rows, columns = np.nonzero(screen >= _float32_below(bound)[:, None])
-    return rows, columns
-
-
-def _float32_below(bound: npt.NDArray[np.float64]) -> Float32:
-    """Round down to float32, and stay above the −inf that marks excluded cells."""
-    return np.nextafter(np.maximum(bound, LOWEST).astype(np.float32), np.float32(-np.inf))

@@ -1,28 +1,38 @@
-"""Exact top-k by a screened product.
+"""Exact top-k in one pass: a product by blocks, a running bound per anchor, and a canonical decision.
 
-For a block of anchors and a block of items, ``S = Q Cᵀ`` in float32 by whatever BLAS is there. Its error is at most
-``γ_d |q||c|`` with ``γ_d ≈ d·2⁻²⁴``, whatever the order of summation (Higham 2002, §3.1). An item can only be among
-the best k if ``S ≥ t − slack``, where t is the k-th best canonical score so far (or ``S ≥ t' − 2·slack`` with t' the
-block's own k-th best). Survivors are rescored by the canonical kernel, and merged by (−score, item row). Exclusions are
-applied before the cut.
+A block of items is scored by a screen, whose error is bounded (``screens``). While the block is near the processor,
+what may still be among the best k goes to the anchor's shortlist (``selection_numba``); all else is forgotten, so
+that no array of anchors × items exists. At the end the shortlists are scored by the canonical kernel and ordered by
+(−score, item row). So the result follows from the vectors alone: not from the screen, blocks, threads or machine.
+Exclusions are applied before the cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from foils import _array
+from foils._compiled import kernels
 from foils.positives import Int64, Relation
-from foils.search.best import Best, ByItem, survivors
+from foils.search.best import LOWEST, ByItem
+from foils.search.blocks import Blocks
+from foils.search.device import Hidden, OnDevice, is_cut_short
+from foils.search.products import NUMPY
+from foils.search.screens import Screen, Single
 from foils.search.vectors import Float32, Vectors
 
-CELL_BYTES = 80
-"""Bytes that one cell of an anchors × items block may need: score and masks; coordinates, rescored and merged, if it
-survives. Measured with all scores equal, when every cell does."""
+Float64 = npt.NDArray[np.float64]
+
+SETTLED_PLACES = 1 << 16
+"""Places of shortlists that are settled together."""
+
+MOST_RELIEFS = 8
+"""How often a shortlist that a rough screen fills may be scored canonically before its anchor is searched anew."""
 
 
 Masked = Callable[[slice], npt.NDArray[np.bool_] | None]
@@ -33,37 +43,21 @@ def no_mask(_: slice) -> None:
     """Let every item be returned."""
 
 
-@dataclass(frozen=True)
-class Blocks:
-    """How much is worked on at once, by one thread.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search found.
 
     Attributes:
-        anchors: anchors of a block.
-        items: items of a block.
-        pairs: pairs rescored at a time.
+        items: int64[A, k] by (−score, item row), −1 where there are fewer.
+        scores: float32[A, k], canonical; NaN where there are fewer.
+        rescored: how many pairs were scored canonically.
+        overflowed: how many anchors were searched anew by the float32 product.
     """
 
-    anchors: int
-    items: int
-    pairs: int
-
-    @classmethod
-    def within(cls, memory_bytes: int, *, dim: int, depth: int) -> Blocks:
-        """Derive blocks that fit in this many bytes: a third each for item vectors, cells, and pairs and candidates."""
-        third = memory_bytes // 3
-        items = min(16384, third // (20 * dim))
-        anchors = min(256, third // (CELL_BYTES * max(items, 1)), third // (200 * depth))
-        return cls(max(anchors, 1), max(items, 1), max(min(4096, third // (32 * dim)), 1))
-
-    @staticmethod
-    def least_bytes(*, dim: int, depth: int) -> int:
-        """Give the smallest budget of one thread that ``within`` keeps to: blocks of one anchor, item and pair."""
-        return 3 * max(32 * dim, CELL_BYTES, 200 * depth)
-
-    def most_bytes(self, *, dim: int, depth: int, n_items: int) -> int:
-        """Give what one thread may need for these blocks, with ``n_items`` in all."""
-        items = min(self.items, n_items)
-        return 20 * dim * items + CELL_BYTES * self.anchors * items + 200 * depth * self.anchors + 32 * dim * self.pairs
+    items: Int64
+    scores: Float32
+    rescored: int
+    overflowed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +67,12 @@ class ExactIndex:
     Attributes:
         items: vectors of all items.
         mineable: bool[N], False for items that are never returned (empty texts).
+        screen: what scores all items roughly, here or on a device; None = NumPy's float32 product.
     """
 
     items: Vectors
     mineable: npt.NDArray[np.bool_]
+    screen: Screen | OnDevice | None = None
 
     def search(
         self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks, masked: Masked = no_mask
@@ -93,55 +89,140 @@ class ExactIndex:
         Returns:
             int64[A, k] items and float32[A, k] canonical scores, by (−score, item row).
         """
-        best = Best.empty(len(anchors), k)
-        slack = self._slack(anchors)
-        barred = ByItem.of(*excluded.coordinates())
-        for start in range(0, len(self.items), blocks.items):
-            stop = min(start + blocks.items, len(self.items))
-            vectors = self.items.read(slice(start, stop))
-            screen = anchors @ vectors.T
-            screen[:, ~self.mineable[start:stop]] = -np.inf
-            screen[barred.cells(start, stop)] = -np.inf
-            mask = masked(slice(start, stop))
+        found = self.find(anchors, k, excluded, blocks, masked)
+        return found.items, found.scores
+
+    def find(self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks, masked: Masked = no_mask) -> Found:
+        """Find the k best items of every anchor, and say what it took; see ``search``."""
+        screen = self.screen or Single(self.items, NUMPY)
+        search = _Search(self, screen, anchors, k, blocks)
+        with screen.one_thread():
+            search.scan(ByItem.of(*excluded.coordinates()), masked)
+            found = search.settle()
+        if not search.overflowed.any():
+            return found
+        rows = np.flatnonzero(search.overflowed)
+        again = replace(self, screen=Single(self.items, NUMPY)).find(
+            anchors[rows], k, excluded.take(rows), blocks, lambda block: _rows(masked(block), rows)
+        )
+        found.items[rows], found.scores[rows] = again.items, again.scores
+        return replace(found, rescored=found.rescored + again.rescored, overflowed=len(rows))
+
+    @cached_property
+    def unmineable(self) -> Int64:
+        """Rows of the items that are never returned, ascending."""
+        return np.flatnonzero(~self.mineable)
+
+
+class _Search:
+    """The shortlists of one block of anchors, while it is searched."""
+
+    def __init__(self, index: ExactIndex, screen: Screen | OnDevice, anchors: Float32, k: int, blocks: Blocks) -> None:
+        self.index, self.screen, self.anchors, self.k, self.blocks = index, screen, anchors, k, blocks
+        count, room = len(anchors), Blocks.room(k, len(index.items))
+        self.slack = screen.slack(anchors)
+        self.items = np.empty((count, room), np.int64)
+        self.scores = np.empty((count, room), np.float32)
+        self.counts = np.zeros(count, np.int64)
+        self.bounds = np.full(count, LOWEST, np.float32)
+        self.reliefs = np.zeros(count, np.int64)
+        self.most_reliefs = np.iinfo(np.int64).max if isinstance(screen, Single) else MOST_RELIEFS
+        self.rescored = 0
+        self.kernels: Any = kernels("foils.search.selection")
+        self.limits = np.full(count, self.kernels.first_limit(k, room))
+
+    @property
+    def overflowed(self) -> npt.NDArray[np.bool_]:
+        """bool[A], the anchors given up."""
+        return self.reliefs > self.most_reliefs
+
+    def scan(self, barred: ByItem, masked: Masked) -> None:
+        """Pass over all items once."""
+        if isinstance(self.screen, OnDevice):
+            self._scan_on(self.screen, Hidden(barred, self.index.unmineable, masked))
+            return
+        ready = self.screen.ready(self.anchors)
+        size, total = self.blocks.items, len(self.index.items)
+        whole = np.empty(len(self.anchors) * min(size, max(total, 1)), np.float32)
+        for start in range(0, total, size):
+            block = slice(start, min(start + size, total))
+            width = block.stop - start
+            scores = whole[: len(self.anchors) * width].reshape(-1, width)
+            self.screen.score(ready, block, scores)
+            scores[barred.cells(start, block.stop)] = -np.inf
+            unmineable = self.index.unmineable
+            hidden = unmineable[slice(*np.searchsorted(unmineable, [start, block.stop]))]
+            scores[:, hidden - start] = -np.inf
+            mask = masked(block)
             if mask is not None:
-                np.putmask(screen, mask, -np.inf)
-            found = survivors(screen, best.threshold, slack, k)
-            scores = _rescore(anchors, vectors, *found, blocks.pairs)
-            best = best.merged(found[0], found[1] + start, scores)
-        return best.items, best.scores
+                np.putmask(scores, mask, -np.inf)
+            self._take(scores, start)
 
-    def _slack(self, anchors: Float32) -> npt.NDArray[np.float64]:
-        # Four more units than γ_d: the rounding of the canonical score and of the bound itself.
-        dim = self.items.dim
-        lengths = np.sqrt(np.einsum("ad,ad->a", anchors, anchors, dtype=np.float64))
-        slack: npt.NDArray[np.float64] = 1.01 * (dim + 4) * 2.0**-24 * lengths * self.items.longest + dim * 2.0**-126
-        return slack
+    def settle(self) -> Found:
+        """Score the shortlists canonically, and order them."""
+        self.kernels.prune(2 * self.slack, self.k, self.items, self.scores, self.counts, self.bounds)
+        found = np.empty((len(self.anchors), self.k), np.int64)
+        values = np.empty((len(self.anchors), self.k), np.float32)
+        for rows in _parts(len(self.anchors), self.items.shape[1]):
+            self._settle(np.arange(rows.start, rows.stop), found[rows], values[rows])
+        return Found(found, values, self.rescored, 0)
+
+    def _scan_on(self, device: OnDevice, hidden: Hidden) -> None:
+        """Take the shortlists that a device makes; those cut short are given up."""
+        room = self.items.shape[1]
+        self.items, self.scores, self.counts = device.scan(self.anchors, room, hidden, self.blocks.items)
+        if room < len(self.index.items):
+            cut = is_cut_short(self.scores, self.counts, self.k, 2 * self.slack)
+            self.reliefs[cut], self.counts[cut] = MOST_RELIEFS + 1, 0
+
+    def _take(self, scores: Float32, start: int) -> None:
+        resume = np.where(self.overflowed, scores.shape[1], 0)
+        lists = (self.items, self.scores, self.counts, self.bounds, self.limits)
+        while self.kernels.take(scores, start, 2 * self.slack, self.k, *lists, resume):
+            stuck = np.flatnonzero(resume < scores.shape[1])
+            self._relieve(stuck)
+            resume[self.overflowed] = scores.shape[1]
+
+    def _relieve(self, rows: Int64) -> None:
+        """Make room in shortlists full of scores too close to tell apart: keep the best k by their canonical scores."""
+        self.reliefs[rows] += 1
+        for part in _parts(len(rows), self.items.shape[1]):
+            some = rows[part]
+            found, values = np.empty((len(some), self.k), np.int64), np.empty((len(some), self.k), np.float32)
+            self._settle(some, found, values)
+            order = np.argsort(found, axis=1)
+            self.items[some, : self.k] = np.take_along_axis(found, order, axis=1)
+            self.scores[some, : self.k] = np.take_along_axis(values, order, axis=1)
+            self.counts[some] = self.k
+            limits = (values[:, -1].astype(np.float64) - self.slack[some]).astype(np.float32)
+            self.bounds[some] = np.maximum(self.bounds[some], np.nextafter(limits, np.float32(-np.inf)))
+
+    def _settle(self, rows: Int64, found: Int64, scores: Float32) -> None:
+        """Write the best k of some shortlists.
+
+        The best k of the screen are scored canonically first: what lies below the least of these values by more than
+        the slack is not among the best. The rest is scored then.
+        """
+        items, screened, counts = self.items[rows], self.scores[rows], self.counts[rows]
+        values = np.full(items.shape, np.nan, np.float32)
+        at, places = np.empty((2, int(counts.sum())), np.int64)
+        listed = self.kernels.leading(screened, counts, self.k, at, places)
+        self._rescore(rows, items, values, at[:listed], places[:listed])
+        listed = self.kernels.near(screened, values, counts, self.slack[rows], at, places)
+        self._rescore(rows, items, values, at[:listed], places[:listed])
+        self.kernels.best(items, values, counts, found, scores)
+
+    def _rescore(self, rows: Int64, items: Int64, values: Float32, at: Int64, places: Int64) -> None:
+        """Write the canonical scores of these places."""
+        values[at, places] = self.index.items.dots(self.anchors, rows[at], items[at, places], self.blocks.pairs)
+        self.rescored += len(at)
 
 
-def _rescore(anchors: Float32, items: Float32, rows: Int64, columns: Int64, chunk: int) -> Float32:
-    scores = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), chunk):
-        part = slice(start, start + chunk)
-        scores[part] = _array.exact_dot(anchors[rows[part]], items[columns[part]])
-    return scores
+def _parts(count: int, width: int) -> Iterator[slice]:
+    """Cut rows of shortlists into parts that are settled together."""
+    step = max(1, SETTLED_PLACES // width)
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
 
-def pair_scores(anchors: Vectors, items: Vectors, rows: Int64, columns: Int64, chunk: int) -> Float32:
-    """Score pairs canonically.
-
-    Args:
-        anchors: vectors of all anchors.
-        items: vectors of all items.
-        rows: int64[P], anchor rows.
-        columns: int64[P], item rows; −1 gives NaN.
-        chunk: pairs at a time.
-
-    Returns:
-        float32[P].
-    """
-    scores = np.full(len(rows), np.nan, np.float32)
-    present = np.flatnonzero(columns >= 0)
-    for start in range(0, len(present), chunk):
-        part = present[start : start + chunk]
-        scores[part] = _array.exact_dot(anchors.read(rows[part]), items.read(columns[part]))
-    return scores
+def _rows(mask: npt.NDArray[np.bool_] | None, rows: Int64) -> npt.NDArray[np.bool_] | None:
+    return None if mask is None else mask[rows]

@@ -13,9 +13,10 @@ from foils import _array
 from foils.collection import Collection
 from foils.errors import InputError, did_you_mean
 from foils.positives import Int64, Positives, Relation, Units
-from foils.search.exact import Blocks, pair_scores
+from foils.search.blocks import Blocks
 from foils.search.forbidden import Forbidden
-from foils.search.vectors import Float32, Matrix, Similarity, Vectors, named
+from foils.search.screens import SearchMode
+from foils.search.vectors import Float32, Matrix, Similarity, Vectors, pair_scores, require_equal_dims
 
 MODEL = "model"
 """Name of the vectors given by ``--model`` or ``--query-vectors`` and ``--corpus-vectors``."""
@@ -55,6 +56,8 @@ class Inputs:
         collection: what is mined: texts, metadata, triples.
         forbidden: what no source may return.
         cache: folder for what is costly to make again; None = keep nothing.
+        search: how all items are scored in an exact search; no result depends on it.
+        spare_bytes: memory that blocks of work leave for copies of vectors.
     """
 
     positives: Positives
@@ -67,6 +70,8 @@ class Inputs:
     collection: Collection
     forbidden: Forbidden
     cache: Path | None = None
+    search: SearchMode = "auto"
+    spare_bytes: int = 0
 
     def vectors(self, name: str, similarity: Similarity) -> VectorPair:
         """Give the vectors of one encoder under a similarity.
@@ -81,12 +86,7 @@ class Inputs:
                 "give a model (--model), or query vectors and corpus vectors (--query-vectors, --corpus-vectors)"
             )
         anchors, items = self.matrices[name]
-        if anchors.shape[1] != items.shape[1]:
-            raise InputError(
-                f"{named('query vectors', anchors)} have {anchors.shape[1]} dimensions and "
-                f"{named('corpus vectors', items)} {items.shape[1]}; "
-                "encode both with the same model"
-            )
+        require_equal_dims(anchors, items)
         sides = Vectors(anchors, similarity, "query vectors"), Vectors(items, similarity, "corpus vectors")
         return VectorPair(*sides, self.mineable, self.blocks.pairs)
 

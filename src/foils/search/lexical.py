@@ -1,46 +1,54 @@
 """BM25 (Robertson & Zaragoza, 2009): a ranking by shared words, without any training.
 
-    score(q, d) = Σ_w n_w(q) · idf(w) · f / (f + k1·(1 − b + b·|d| / mean |d|)),    f = occurrences of w in d
-    idf(w) = ln(1 + (N − n_w + ½) / (n_w + ½))                                      n_w = items that hold w  (Lucene)
+    score(q, d) = Σ_w n_w(q) · impact(w, d),    n_w(q) = occurrences of w in q; see ``postings`` for the impacts
 
-The index (bm25s, Lù, 2024) holds what a word adds to an item's score, so that the scores of a block of anchors are a
-product of two sparse matrices: counts of words × impacts. It adds up in float64, for every anchor in the order of the
-word numbers, and rounds once to float32; so a score does not depend on blocks or threads.
-
-A word is a run of letters and digits of any script with their marks, after NFKC and case-folding; no stemming and no
-stop words. A script written without spaces gives one word per run: use an encoder for it, or put spaces in.
+The items that hold a word lie together, with what the word adds to each. A search adds them up in one array over the
+items, word by word, and takes the best from it; what an anchor must not get is struck out before that. Words are added
+in float32 in a fixed order, those that the fewest items hold first, so a score does not depend on blocks or threads.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
+import pyarrow as pa
 
-from foils.positives import Int64, Relation
-from foils.search.best import Best, ByItem, survivors
-from foils.search.exact import Masked, no_mask
+from foils import _compiled
+from foils import _segments as segments
+from foils.positives import Int64, Relation, gather_segments
+from foils.search.lexical_words import Int32, Tokens, words
+from foils.search.postings import Method, Postings
 from foils.search.vectors import Float32
 
-Method = Literal["lucene", "robertson", "atire"]
-"""Variants of the formula (Kamphuis et al., 2020). ``lucene`` never gives a word a negative weight."""
+__all__ = ["LexicalIndex", "Method", "WordCounts", "nothing", "word_counts", "words"]
 
 Bool = npt.NDArray[np.bool_]
-Pairs = tuple[Int64, Int64]
-PLAIN_WORD = re.compile("[a-z0-9]+")
-LAST_MARK = 0x1FFFF
-"""No script has marks beyond this code point."""
-Counts = Any
-"""csr_array float64[A, V], how often each anchor holds each word."""
+
+
+@dataclass(frozen=True, eq=False)
+class WordCounts:
+    """The words of anchors that some item holds, each once.
+
+    Attributes:
+        numbers: int32[T], word numbers of an index; within an anchor those that the fewest items hold come first.
+        counts: float32[T], how often the anchor holds each.
+        indptr: int64[A + 1], where each anchor begins.
+    """
+
+    numbers: Int32
+    counts: Float32
+    indptr: Int64
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def take(self, rows: Int64) -> WordCounts:
+        """Keep the anchors of these rows, in their order."""
+        indptr, at = gather_segments(self.indptr, rows)
+        return WordCounts(self.numbers[at], self.counts[at], indptr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,103 +56,83 @@ class LexicalIndex:
     """The items of a collection, ranked by BM25.
 
     Attributes:
-        vocabulary: word → its number, in the order of first occurrence.
-        parts: what each word adds to the score of each item: csr_array float64[V, I], items cut into blocks.
-        starts: int64[parts + 1], the first item of each block.
+        vocabulary: large_string[V], the word of each number.
+        postings: the items that hold each word.
     """
 
-    vocabulary: dict[str, int]
-    parts: Sequence[Any]
-    starts: Int64
+    vocabulary: pa.LargeStringArray
+    postings: Postings
 
     @classmethod
-    def build(cls, texts: Iterable[str], *, k1: float, b: float, method: Method, block: int) -> LexicalIndex:
-        """Index the texts of all items.
+    def build(cls, texts: Iterable[str], *, k1: float, b: float, method: Method) -> LexicalIndex:
+        """Index the texts of all items; see ``Postings.of``."""
+        tokens = Tokens.of(texts)
+        postings = Postings.of(tokens.numbers, tokens.indptr, len(tokens.vocabulary), k1=k1, b=b, method=method)
+        return cls(tokens.vocabulary, postings)
 
-        Args:
-            texts: one per item.
-            k1: how slowly further occurrences of a word count less.
-            b: 0 = long items are not held against their length, 1 = fully.
-            method: variant of the formula.
-            block: items of a block.
-        """
-        vocabulary: dict[str, int] = {}
-        numbers = [[vocabulary.setdefault(word, len(vocabulary)) for word in words(text)] for text in texts]
-        impacts: Any = sp.csr_array((len(vocabulary), len(numbers)), dtype=np.float64)
-        if vocabulary:
-            index = import_module("bm25s").BM25(k1=k1, b=b, method=method, dtype="float64", backend="numpy")
-            built = index.build_index_from_ids(range(len(vocabulary)), numbers, show_progress=False)
-            impacts = sp.csr_array((built["data"], built["indices"], built["indptr"]), shape=impacts.shape)
-        starts = np.append(np.arange(0, len(numbers), block), len(numbers))
-        by_item = impacts.tocsc()
-        parts = [by_item[:, start:stop].tocsr() for start, stop in itertools.pairwise(starts)]
-        return cls(vocabulary, parts, starts)
+    def only(self, allowed: Bool) -> LexicalIndex:
+        """Let the search never return other items than these: bool[N]."""
+        return LexicalIndex(self.vocabulary, self.postings.only(allowed))
 
-    def counts(self, texts: Sequence[str]) -> Counts:
+    def counts(self, texts: Iterable[str]) -> WordCounts:
         """Count the words of texts; words that no item holds are left out."""
-        found = [[self.vocabulary[word] for word in words(text) if word in self.vocabulary] for text in texts]
-        rows = np.repeat(np.arange(len(found)), [len(numbers) for numbers in found])
-        columns = np.array([number for numbers in found for number in numbers], np.int64)
-        shape = (len(found), len(self.vocabulary))
-        counts = sp.coo_array((np.ones(len(rows)), (rows, columns)), shape=shape).tocsr()
-        counts.sort_indices()
-        return counts
+        tokens = Tokens.of(texts).numbered_by(self.vocabulary)
+        return word_counts(tokens.numbers, tokens.indptr, self.postings)
 
     def search(
-        self, counts: Counts, k: int, excluded: Relation, *, allowed: Bool, masked: Masked = no_mask, pairs: Pairs
+        self,
+        counts: WordCounts,
+        k: int,
+        excluded: Relation,
+        *,
+        masked: Bool | None = None,
+        asked: Relation | None = None,
     ) -> tuple[Int64, Float32, Float32]:
-        """Find the k best items of every anchor, and score some pairs.
+        """Find the k best items of every anchor, and score some others.
 
         Args:
             counts: words of the anchors, as ``counts`` gives them.
-            k: how many items; rows with fewer that share a word end in −1 and NaN.
+            k: how many items, at least 1; rows with fewer that share a word end in −1 and NaN.
             excluded: items that must not be returned; row i belongs to row i of ``counts``.
-            allowed: bool[N], False for items that are never returned.
-            masked: what else must not be returned, by slice of items.
-            pairs: int64[P] rows of ``counts`` and int64[P] items, to be scored whatever else holds.
+            masked: bool[A, N], True = must not be returned either; None = all others may be.
+            asked: items, ascending in a row, to be scored whatever else holds.
 
         Returns:
-            int64[A, k] items and float32[A, k] scores, by (−score, item row); float32[P], 0 where no word is shared.
+            int64[A, k] items and float32[A, k] scores, by (−score, item row); float32[P], the scores of ``asked``,
+            0 where no word is shared.
         """
-        anchors = counts.shape[0]
-        best, exactly = Best.empty(anchors, k), np.zeros(anchors)
-        barred, asked = ByItem.of(*excluded.coordinates()), ByItem.of(*pairs)
-        answers = np.zeros(len(asked.order), np.float32)
-        for start, stop, part in self._blocks():
-            product = counts @ part
-            rows, scores = (
-                np.repeat(np.arange(anchors, dtype=np.int32), np.diff(product.indptr)),
-                product.data.astype(np.float32),
-            )
-            screen = np.full(product.shape, -np.inf, np.float32)
-            screen[rows, product.indices] = np.where(scores > 0, scores, -np.inf)
-            answers[asked.order[asked.within(start, stop)]] = np.maximum(screen[asked.cells(start, stop)], 0)
-            screen[:, ~allowed[start:stop]] = -np.inf
-            screen[barred.cells(start, stop)] = -np.inf
-            mask = masked(slice(start, stop))
-            if mask is not None:
-                np.copyto(screen, -np.inf, where=mask)
-            found = survivors(screen, best.threshold, exactly, k)
-            best = best.merged(found[0], found[1] + start, screen[found])
-        return best.items, best.scores, answers
-
-    def _blocks(self) -> Iterator[tuple[int, int, Any]]:
-        return zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), self.parts, strict=True)
+        if k < 1:
+            raise ValueError(f"k is {k}; it must be at least 1")
+        anchors = len(counts)
+        asked = nothing(anchors) if asked is None else asked
+        masked = np.zeros((0, 0), bool) if masked is None else np.ascontiguousarray(masked)
+        items, scores = np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32)
+        answers = np.zeros(len(asked.items), np.float32)
+        _compiled.kernels("foils.search.lexical").best(
+            *(self.postings.data, self.postings.indices, self.postings.indptr, self.postings.n_items),
+            *(counts.numbers, counts.counts, counts.indptr),
+            *(excluded.items, excluded.indptr, masked, asked.items, asked.indptr),
+            *(items, scores, answers),
+        )
+        return items, scores, answers
 
 
-def words(text: str) -> list[str]:
-    """Cut a text into words, repeated ones repeated.
+def word_counts(numbers: Int32, indptr: Int64, postings: Postings) -> WordCounts:
+    """Count words given as numbers.
 
-    >>> words("The café_au_lait, 5")
-    ['the', 'café', 'au', 'lait', '5']
+    Args:
+        numbers: int32[T], the words of all anchors, one anchor after the other; repeated ones repeated.
+        indptr: int64[A + 1], where each anchor begins.
+        postings: of the index that the numbers belong to.
     """
-    if text.isascii():
-        return PLAIN_WORD.findall(text.lower())
-    return _pattern().findall(unicodedata.normalize("NFKC", text).casefold())
+    rows = segments.owners(np.diff(indptr))
+    pairs, counts = np.unique((rows << 32) | numbers, return_counts=True)
+    rows, known = pairs >> 32, pairs & 0xFFFFFFFF
+    order = np.lexsort((known, postings.degrees[known], rows))
+    bounds = segments.bounds(np.bincount(rows, minlength=len(indptr) - 1))
+    return WordCounts(known[order].astype(np.int32), counts[order].astype(np.float32), bounds)
 
 
-@cache
-def _pattern() -> re.Pattern[str]:
-    """Match letters and digits, and the marks on them: to ``re`` the vowel signs of many scripts are no word."""
-    marks = "".join(chr(code) for code in range(LAST_MARK + 1) if unicodedata.category(chr(code))[0] == "M")
-    return re.compile(rf"[^\W_]+(?:[{re.escape(marks)}]+[^\W_]*)*")
+def nothing(anchors: int) -> Relation:
+    """Give no item for any anchor."""
+    return Relation(np.zeros(anchors + 1, np.int64), np.zeros(0, np.int64))

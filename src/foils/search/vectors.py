@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,64 +13,138 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils._compiled import kernels
+from foils._stored import ACCEPTED, BFLOAT16, as_float32, finite_as_float32, is_accepted, is_bfloat16
 from foils.collection import Collection
 from foils.errors import DataError
 from foils.positives import Int64
+from foils.search.shards import Shards, files_of, join, name_of
 
 Float32 = npt.NDArray[np.float32]
-Matrix = npt.NDArray[Any]
+Matrix = npt.NDArray[Any] | Shards
+VectorSource = str | Path | Matrix | Sequence[str | Path | npt.NDArray[Any]]
+"""An .npy file, a folder of them, an array, or a list of files and arrays."""
 Similarity = Literal["cosine", "dot"]
 
 READ_BYTES = 16 << 20
 """Bytes read at a time when a whole matrix is checked or hashed."""
 
+NEARLY_ONE = 2.0**-20
+"""Rows whose lengths differ from 1 by no more are not scaled before they are multiplied roughly."""
+
 NORM_LIMIT = 1e18
 """Longest vector accepted: products of two stay far from the largest float32 (3.4e38)."""
 
 
-def open_matrix(source: str | Path | Matrix, *, what: str, rows: int, of: str) -> Matrix:
-    """Open an .npy file (memory-mapped) or take an array, and check its shape and dtype.
+def open_matrix(source: VectorSource, *, what: str, rows: int, of: str) -> Matrix:
+    """Open vectors (memory-mapped) or take an array, and check shape and dtype.
 
     Args:
-        source: path of an .npy file, or float[N, d].
+        source: path of an .npy file, or [N, d] numbers: float16, float32, float64, int8, or bfloat16 as 2-byte voids.
+            Or shards: a folder of .npy files, in the order of their names (numbers by value: ``2.npy`` before
+            ``10.npy``), or a list of files and arrays. They are read as one matrix, without a copy.
         what: how messages call it, for instance ``corpus vectors``.
         rows: how many rows are expected.
         of: what the rows follow, for instance ``corpus.jsonl``.
 
     Raises:
-        DataError: no such file, not an .npy file, wrong dtype, shape or number of rows.
+        DataError: no such file, not an .npy file, wrong dtype, shape or number of rows, or shards of several kinds.
     """
-    name = what
-    matrix: Any = source
-    if isinstance(source, str | Path):
-        name = f"{what} ({source})"
-        try:
-            matrix = np.load(source, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            objects = isinstance(error, ValueError) and "pickle" in str(error)
-            reason = "it holds Python objects, which are never loaded" if objects else error
-            raise DataError(
-                f"{name}: cannot be read as an .npy array: {reason}; write numbers with numpy.save"
-            ) from error
-    if not isinstance(matrix, np.ndarray) or matrix.dtype.kind != "f" or matrix.dtype.itemsize not in (2, 4, 8):
-        found = getattr(matrix, "dtype", type(matrix).__name__)
-        raise DataError(f"{name}: expected float16, float32 or float64, found {found}; convert with .astype('float32')")
-    if matrix.ndim != 2 or matrix.shape[1] == 0:
-        raise DataError(f"{name}: expected the shape (rows, dimensions), found {matrix.shape}")
+    matrix = _opened(source, what)
     if matrix.shape[0] != rows:
+        counted = f" ({matrix.counts})" if isinstance(matrix, Shards) else ""
         raise DataError(
-            f"{name}: {matrix.shape[0]} rows for {rows} entries of {of}; row i must be the vector of its i-th line"
+            f"{named(what, matrix)}: {matrix.shape[0]} rows{counted} for {rows} entries of {of}; row i must be the "
+            "vector of its i-th line"
         )
     return matrix
 
 
+def _opened(source: VectorSource, what: str) -> Matrix:
+    if isinstance(source, Shards):
+        return source
+    if isinstance(source, str | Path):
+        if not Path(source).is_dir():
+            return _checked(_mapped(source, what), f"{what} ({source})")
+        return _joined(files_of(Path(source), what), what)
+    if isinstance(source, Sequence) and source and all(map(_is_shard, source)):
+        return _joined(source, what)
+    return _checked(source, what)
+
+
+def _is_shard(one: Any) -> bool:
+    """Tell a file or a matrix from a single vector, of which lists are often made."""
+    return isinstance(one, str | Path) or (isinstance(one, np.ndarray) and one.ndim != 1)
+
+
+def _joined(sources: Sequence[str | Path | npt.NDArray[Any]], what: str) -> Shards:
+    parts = [
+        _checked(one, f"{what} (shard {place})")
+        if isinstance(one, np.ndarray)
+        else _checked(_mapped(one, what), f"{what} ({one})")
+        for place, one in enumerate(sources)
+    ]
+    return join(parts, what)
+
+
+def _mapped(path: str | Path, what: str) -> npt.NDArray[Any]:
+    """Map an .npy file into memory."""
+    name = f"{what} ({path})"
+    if Path(path).suffix == ".npz":
+        raise DataError(
+            f"{name}: is an archive of several arrays; write the one that is meant: "
+            f"numpy.save('vectors.npy', numpy.load({str(path)!r})['NAME'])"
+        )
+    try:
+        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        objects = isinstance(error, ValueError) and "pickle" in str(error)
+        reason = "it holds Python objects, which are never loaded" if objects else error
+        raise DataError(f"{name}: cannot be read as an .npy array: {reason}; write numbers with numpy.save") from error
+    return mapped
+
+
+def _checked(matrix: Any, name: str) -> npt.NDArray[Any]:
+    """Check dtype and shape."""
+    if not isinstance(matrix, np.ndarray) or not is_accepted(matrix.dtype):
+        raise DataError(f"{name}: expected {ACCEPTED}, found {_converted(matrix)}")
+    if matrix.ndim != 2 or matrix.shape[1] == 0:
+        raise DataError(f"{name}: expected the shape (rows, dimensions), found {matrix.shape}")
+    return matrix.view(BFLOAT16) if is_bfloat16(matrix.dtype) and matrix.dtype != BFLOAT16 else matrix
+
+
+def _converted(matrix: Any) -> str:
+    """Name what was given instead of numbers, and how to make an array of it."""
+    kind = type(matrix).__name__
+    if isinstance(matrix, np.ndarray) and matrix.dtype in (np.uint16, np.int16):
+        return f"{matrix.dtype}; if these are the bits of bfloat16, give .view('V2'), else .astype('float32')"
+    if isinstance(matrix, np.ndarray):
+        return f"{matrix.dtype}; convert with .astype('float32')"
+    if hasattr(matrix, "detach"):  # a tensor, which need not be imported to be known
+        return f"a {kind}; convert with .detach().cpu().float().numpy()"
+    return f"a {kind}; convert with numpy.asarray(…, dtype='float32')"
+
+
+def require_equal_dims(queries: Matrix, corpus: Matrix) -> None:
+    """Check that both sides have vectors of one length.
+
+    Raises:
+        DataError: they do not, so they are not of the same model.
+    """
+    if queries.shape[1] != corpus.shape[1]:
+        raise DataError(
+            f"{named('query vectors', queries)} have {queries.shape[1]} dimensions and "
+            f"{named('corpus vectors', corpus)} {corpus.shape[1]}; encode both with the same model"
+        )
+
+
 def open_sides(
-    queries: str | Path | Matrix, corpus: str | Path | Matrix, collection: Collection, *, label: str = ""
+    queries: VectorSource, corpus: VectorSource, collection: Collection, *, label: str = ""
 ) -> tuple[Matrix, Matrix]:
     """Open the vectors of the anchors and of the items of a collection.
 
     Args:
-        queries: path of an .npy file, or float[A, d].
+        queries: path of an .npy file or of a folder of shards, or float[A, d]; see ``open_matrix``.
         corpus: the same of the items, float[I, d].
         collection: what they are of.
         label: follows in messages; where there are several pairs, the name of this one.
@@ -89,7 +163,7 @@ class Vectors:
     """A checked matrix and the similarity it is used with.
 
     Attributes:
-        matrix: float[N, d], possibly memory-mapped.
+        matrix: [N, d], possibly memory-mapped, in shards, or of another type than float32; see ``open_matrix``.
         similarity: ``cosine`` (rows are normalised when read) or ``dot``.
         what: how messages call it.
     """
@@ -108,8 +182,68 @@ class Vectors:
 
     def read(self, rows: slice | Int64) -> Float32:
         """Read rows as float32, normalised under cosine; a row does not depend on what it is read with."""
-        block = np.ascontiguousarray(self.matrix[rows], dtype=np.float32)
+        block = as_float32(self.matrix[rows])
         return _array.normalise_rows(block) if self.similarity == "cosine" else block
+
+    def roughly(self, rows: slice) -> Float32:
+        """Read rows quickly, each component off by at most ``roughness`` times the row's length; do not write to it."""
+        block = finite_as_float32(self.matrix[rows])
+        scales = self._scales
+        return block if scales is None else block * scales[rows, None]
+
+    @cached_property
+    def roughness(self) -> float:
+        """How far ``roughly`` may be from ``read``, relative to a row's length."""
+        if self.similarity == "dot":
+            return 0.0
+        return 4 * 2.0**-24 if self._scales is not None else 2 * NEARLY_ONE
+
+    def dots(self, others: Float32, rows: Int64, columns: Int64, chunk: int) -> Float32:
+        """Score pairs canonically: float32[P] of ``others[rows]`` and this matrix's rows ``columns``.
+
+        Args:
+            others: float32[A, d].
+            rows: int64[P].
+            columns: int64[P].
+            chunk: how many are read at a time.
+        """
+        dots = kernels("foils._folds").dots
+        # Rows of the matrix in their order: neighbours share pages of memory.
+        order = np.argsort(columns)
+        rows, columns, ordered = rows[order], columns[order], np.empty(len(rows), np.float32)
+        if self._is_read_as_it_is:
+            dots(others, rows, np.asarray(self.matrix), columns, ordered)
+        else:
+            for start in range(0, len(rows), chunk):
+                part = slice(start, start + chunk)
+                read = self.read(columns[part])
+                dots(others, rows[part], read, np.arange(len(read)), ordered[part])
+        scores = np.empty_like(ordered)
+        scores[order] = ordered
+        return scores
+
+    @property
+    def _is_read_as_it_is(self) -> bool:
+        matrix = self.matrix
+        if self.similarity == "cosine" or isinstance(matrix, Shards):
+            return False
+        return matrix.dtype == np.float32 and matrix.flags.c_contiguous
+
+    def slices(self) -> Iterator[slice]:
+        """Cut all rows into slices of a few megabytes."""
+        step = max(1, READ_BYTES // (8 * self.dim))
+        return (slice(start, min(start + step, len(self))) for start in range(0, len(self), step))
+
+    @cached_property
+    def _scales(self) -> Float32 | None:
+        """float32[N], 1 / length of each row; None where rows need no scaling: under dot, or of length 1 already."""
+        if self.similarity == "dot":
+            return None
+        norms = np.concatenate([np.zeros(0), *(norms for _, norms in self._norms())])
+        if not len(norms) or np.abs(norms - 1).max() <= NEARLY_ONE:
+            return None
+        with np.errstate(divide="ignore"):
+            return np.where(norms == 0, 0, 1 / norms).astype(np.float32)
 
     @cached_property
     def longest(self) -> float:
@@ -138,6 +272,9 @@ class Vectors:
 
     def _complaint(self, row: int, norm: float) -> str:
         where = f"{named(self.what, self.matrix)}: row {row} (from 0)"
+        if isinstance(self.matrix, Shards):
+            shard, within = self.matrix.place(row)
+            where = f"{self.what} ({shard}): row {within} (from 0; of all shards, row {row})"
         if norm == 0:
             mend = "expected a length above 0; encode it again, or use --set source.dense.similarity=dot"
             return f"{where} is a zero vector, which has no cosine; {mend}"
@@ -147,22 +284,43 @@ class Vectors:
         return f"{where} holds {kind}; expected finite numbers; encode it again"
 
     def _norms(self) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
-        step = max(1, READ_BYTES // (8 * self.dim))
-        for start in range(0, len(self), step):
+        for rows in self.slices():
             with np.errstate(invalid="ignore", over="ignore"):
-                block = np.asarray(self.matrix[start : start + step], dtype=np.float32)  # as it will be read
+                block = as_float32(self.matrix[rows])  # as it will be read
                 norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float64))
-            yield start, norms
+            yield rows.start, norms
+
+
+def pair_scores(anchors: Vectors, items: Vectors, rows: Int64, columns: Int64, chunk: int) -> Float32:
+    """Score pairs canonically.
+
+    Args:
+        anchors: vectors of all anchors.
+        items: vectors of all items.
+        rows: int64[P], anchor rows.
+        columns: int64[P], item rows; −1 gives NaN.
+        chunk: pairs at a time.
+
+    Returns:
+        float32[P].
+    """
+    scores = np.full(len(rows), np.nan, np.float32)
+    present = np.flatnonzero(columns >= 0)
+    for start in range(0, len(present), chunk):
+        part = present[start : start + chunk]
+        unique, places = np.unique(rows[part], return_inverse=True)
+        scores[part] = items.dots(anchors.read(unique), places, columns[part], chunk)
+    return scores
 
 
 def named(what: str, matrix: Matrix) -> str:
     """Name a matrix for a message, with its file where it is memory-mapped."""
-    file = getattr(matrix, "filename", None)
+    file = f"{len(matrix.parts)} shards" if isinstance(matrix, Shards) else name_of(matrix)
     return f"{what} ({file})" if file else what
 
 
 def matrix_digest(matrix: Matrix) -> str:
-    """Hash the shape, dtype and values of float[N, d]."""
+    """Hash the shape, dtype and values of a matrix, whatever shards it lies in."""
     state = hashlib.blake2b(f"vectors/1 {matrix.shape} {matrix.dtype.str}".encode(), digest_size=16)
     step = max(1, READ_BYTES // (matrix.shape[1] * matrix.itemsize))
     for start in range(0, len(matrix), step):

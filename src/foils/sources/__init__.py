@@ -5,6 +5,7 @@ A source is a frozen struct of fields (so that a recipe can hold it). Opened wit
 
     dense       the nearest items by an encoder's vectors, searched exactly
     hnsw        the same, searched in a graph of neighbours: approximate, its recall measured
+    ivf         the same, searched in lists of neighbours: approximate, its recall measured
     bm25        the items that share the rarest words
     run         what somebody else's ranking or file of negatives lists
     provided    the pairs judged non-relevant: trusted, exempt from rules
@@ -31,6 +32,7 @@ from foils.sources.bm25 import BM25
 from foils.sources.dense import Dense
 from foils.sources.hnsw import HNSW
 from foils.sources.in_batch import InBatch
+from foils.sources.ivf import IVF
 from foils.sources.mixture import Mixture
 from foils.sources.popularity import Popularity
 from foils.sources.provided import Provided
@@ -101,6 +103,7 @@ def source_facts(source: OpenSource) -> Mapping[str, Any]:
 REGISTRY: Mapping[str, type[Source]] = {
     "dense": Dense,
     "hnsw": HNSW,
+    "ivf": IVF,
     "bm25": BM25,
     "run": Run,
     "provided": Provided,
@@ -115,6 +118,7 @@ REGISTRY: Mapping[str, type[Source]] = {
 __all__ = [
     "BM25",
     "HNSW",
+    "IVF",
     "REGISTRY",
     "Bernoulli",
     "Dense",

@@ -18,9 +18,10 @@ import msgspec
 
 from foils._array import Key
 from foils.candidates import Candidates, Kind
+from foils.drawing import Urns
 from foils.positives import Units
 from foils.search import Inputs
-from foils.sources.draws import Pool, in_parts, uniform_distinct
+from foils.sources.draws import Drawer
 from foils.sources.slots import Float64, Slots, head_share, require_triples
 
 
@@ -59,20 +60,17 @@ class Bernoulli(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def open(self, inputs: Inputs) -> OpenBernoulli:
         """Bind to the entities of a run."""
         require_triples(inputs.collection)
-        return OpenBernoulli(Pool.of(inputs.mineable), inputs)
+        return OpenBernoulli(Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenBernoulli:
     """A Bernoulli source bound to the entities it draws from."""
 
-    pool: Pool
-    inputs: Inputs
+    drawer: Drawer
+    seed: int
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit, within its side; ``log_q`` = log(min(1, k / (n − deg))), exact."""
-        key = Key(self.inputs.seed, "source.bernoulli", 0)
-        items, log_q = in_parts(
-            lambda keys, excluded: uniform_distinct(key, keys, excluded, self.pool, depth), units, self.inputs.forbidden
-        )
+        items, log_q = self.drawer.draw(Key(self.seed, "source.bernoulli", 0), units, depth)
         return Candidates.listed(units, items, "bernoulli", log_q)

@@ -6,21 +6,23 @@ scorer. An item that shares no word is no candidate: a list may end before ``k``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from itertools import chain
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import numpy as np
 
-from foils import _segments as segments
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import DataError
-from foils.positives import Units
+from foils.positives import Relation, Units
 from foils.ranks import Depth, check_depths, depths
+from foils.records import Records
 from foils.search import Inputs, LexicalIndex
-from foils.search.lexical import Counts, Method
+from foils.search.lexical import Method, WordCounts
+from foils.search.lexical_words import CHUNK
+from foils.search.postings import IMPACTS
 
 
 class BM25(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,8 +58,8 @@ class BM25(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return depths(self.k, self.max_depth)
 
     def digests(self, inputs: Inputs) -> Mapping[str, str]:
-        """Name the version that the impacts come from."""
-        return {"bm25": f"bm25s {version('bm25s')}"}
+        """Name the version of the impacts."""
+        return {"bm25": f"impacts {IMPACTS}"}
 
     def check(self, inputs: Inputs) -> None:
         """Look whether both sides have text."""
@@ -67,9 +69,8 @@ class BM25(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def open(self, inputs: Inputs) -> OpenBM25:
         """Index the items and count the words of the anchors."""
-        items, anchors = inputs.collection.items.full_texts(), inputs.collection.anchors.full_texts()
-        index = LexicalIndex.build(items, k1=self.k1, b=self.b, method=self.method, block=inputs.blocks.items)
-        return OpenBM25(index, index.counts(anchors), inputs)
+        index = LexicalIndex.build(_texts(inputs.collection.items), k1=self.k1, b=self.b, method=self.method)
+        return OpenBM25(index.only(inputs.mineable), index.counts(_texts(inputs.collection.anchors)), inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,26 +78,36 @@ class OpenBM25:
     """A BM25 source bound to its index."""
 
     index: LexicalIndex
-    counts: Counts
+    counts: WordCounts
     inputs: Inputs
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Search the items of each unit's anchor."""
-        forbidden = self.inputs.forbidden
-        owners = segments.owners(np.diff(units.indptr))
-        items, scores, positives = self.index.search(
-            self.counts[units.anchors],
-            depth,
-            forbidden.relation(units.anchors),
-            allowed=self.inputs.mineable,
-            masked=lambda block: forbidden.mask(units.anchors, block),
-            pairs=(owners, units.positives),
-        )
-        positives[~self.inputs.mineable[units.positives]] = np.nan  # no text, no score
-        column = Column(scores, Kind.SCORE, positives)
+        forbidden, positives = self.inputs.forbidden, Relation(units.indptr, units.positives)
+        found = []
+        for part in forbidden.parts(len(units)):
+            anchors = units.anchors[part]
+            found.append(
+                self.index.search(
+                    self.counts.take(anchors),
+                    depth,
+                    forbidden.relation(anchors),
+                    masked=forbidden.mask(anchors, slice(0, forbidden.n_items)),
+                    asked=positives.take(np.arange(part.start, part.stop)),
+                )
+            )
+        items, scores, answers = (np.concatenate(side) for side in zip(*found, strict=True))
+        answers[~self.inputs.mineable[units.positives]] = np.nan  # no text, no score
+        column = Column(scores, Kind.SCORE, answers)
         return Candidates.listed(units, items, "bm25", log_q=0.0).with_column("bm25", column)
 
     def facts(self) -> Mapping[str, Any]:
         """Say how large the index is, and how many anchors hold no word of any item."""
         strangers = int((np.diff(self.counts.indptr) == 0).sum())
         return {"bm25": {"words": len(self.index.vocabulary), "anchors_without_a_known_word": strangers}}
+
+
+def _texts(records: Records) -> Iterator[str]:
+    """Read titles and texts, some at a time."""
+    starts = range(0, len(records), CHUNK)
+    return chain.from_iterable(records.full_texts(start, start + CHUNK) for start in starts)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
+import numpy as np
 
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import RecipeError
 from foils.positives import Units
 from foils.ranks import Depth, check_depths, depths
-from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, VectorPair
+from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, VectorPair, choose_screen
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,8 +57,9 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def open(self, inputs: Inputs) -> OpenDense:
         """Bind to the vectors of a run."""
         pair = inputs.vectors(self.vectors, self.similarity)
-        index = ExactIndex(pair.items, inputs.mineable)
-        return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks)
+        screen, chosen = choose_screen(pair.items, len(pair.anchors), inputs.search, inputs.spare_bytes)
+        index = ExactIndex(pair.items, inputs.mineable, screen)
+        return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks, chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +71,22 @@ class OpenDense:
     vectors: VectorPair
     forbidden: Forbidden
     blocks: Blocks
+    chosen: Mapping[str, Any]
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Search the items of each unit's anchor."""
-        excluded = self.forbidden.relation(units.anchors)
-        anchors = self.vectors.anchors.read(units.anchors)
+        """Search the items of each unit's anchor, once where several units share it."""
+        anchors, places = np.unique(units.anchors, return_inverse=True)
         items, scores = self.index.search(
-            anchors, depth, excluded, self.blocks, lambda block: self.forbidden.mask(units.anchors, block)
+            self.vectors.anchors.read(anchors),
+            depth,
+            self.forbidden.relation(anchors),
+            self.blocks,
+            lambda block: self.forbidden.mask(anchors, block),
         )
-        column = Column(scores, Kind.RATIO, self.vectors.positive_scores(units))
-        return Candidates.listed(units, items, self.name, log_q=0.0).with_column(self.name, column)
+        column = Column(scores[places], Kind.RATIO, self.vectors.positive_scores(units))
+        return Candidates.listed(units, items[places], self.name, log_q=0.0).with_column(self.name, column)
+
+    def facts(self) -> Mapping[str, Any]:
+        """Say what scores all items, and what was measured when it was chosen."""
+        told = {name: value for name, value in self.chosen.items() if name != "warnings"}
+        return {self.name: told, "warnings": list(self.chosen.get("warnings", ()))}

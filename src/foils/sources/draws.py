@@ -1,20 +1,15 @@
-"""Exact draws without replacement, with items excluded per row.
+"""Exact draws without replacement, with what is forbidden excluded per row; see ``foils.drawing`` for how.
 
-Uniform, by *skip-rank*: with a row's excluded items a_0 < a_1 < …, draw r from {0 … n − deg − 1} and answer
-r + #{j : a_j − j ≤ r}. No rejection of excluded items, so a row with 99 % of the items excluded costs nothing more.
-
-Weighted, by *alias table* (Vose, 1991) with redraw: excluded and repeated items are drawn again, which is sampling
-from P(j) ∝ w_j among what is left, one after another (Plackett–Luce). Rows in which too little of the weight may be
-drawn use Gumbel keys over all items instead: the same law, at the cost of n per row. Which way a row goes depends on
-its weights and on k alone.
-
-The noise of draw number c is hash(key, unit, c), so a row's draws do not depend on the other rows.
+Items are drawn one after another, each by its tickets among what is left (Plackett–Luce): uniformly, or by weight.
+Where too little is left for that, a row gets a random key per item instead and takes the largest: the same law, at the
+cost of all items that it may draw. Which way a row goes depends on its urn, its exclusions and k alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +17,8 @@ import numpy.typing as npt
 from foils import _array
 from foils import _segments as segments
 from foils._array import Key
+from foils.drawing import TICKETS, Exclusions, Urns, distinct
+from foils.drawing.kernels_numpy import places_of
 from foils.positives import Int64, Relation, Units
 from foils.search import Forbidden
 
@@ -31,176 +28,140 @@ Float32 = npt.NDArray[np.float32]
 SMALL = 4
 """A row with at most this many times k items to draw from gets a random key for each of them."""
 ENOUGH_WEIGHT = 0.25
-"""A row is drawn by rejection if at least this share of all weight remains even after its k heaviest draws."""
+"""A row is drawn one after another if at least this share of what it has left remains after its k heaviest draws."""
+ENOUGH_TICKETS = TICKETS >> 12
+"""And if it has so many left: next to them, the rounding of weights to whole tickets is nothing."""
 DENSE_CELLS = 1 << 20
-"""Gumbel keys held at once."""
+"""Random keys held at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """The items that may be drawn at all, numbered 0 … n − 1.
+class Drawer:
+    """Draws for the units of a run.
 
     Attributes:
-        items: int64[n], ascending item rows.
-        places: int64[I], the number of each item in the pool; −1 = not in it.
+        urns: what is drawn from.
+        of_anchors: int64[A], the urn of each anchor.
+        forbidden: what nobody may get.
+        known: all anchors prepared, where what is forbidden is sparse; None = prepared for the units at hand.
     """
 
-    items: Int64
-    places: Int64
+    urns: Urns
+    of_anchors: Int64
+    forbidden: Forbidden
+    known: Exclusions | None
 
     @classmethod
-    def of(cls, allowed: npt.NDArray[np.bool_]) -> Pool:
-        """Number the items where ``allowed`` is True."""
-        return cls(np.flatnonzero(allowed), np.where(allowed, np.cumsum(allowed) - 1, -1))
+    def of(cls, urns: Urns, of_anchors: Int64, forbidden: Forbidden) -> Drawer:
+        """Prepare the anchors."""
+        known = None if forbidden.masks else Exclusions.of(urns, of_anchors, forbidden.known)
+        return cls(urns, of_anchors, forbidden, known)
 
-    def restrict(self, excluded: Relation) -> Relation:
-        """Restate excluded items by their numbers in the pool; those outside fall away."""
-        places = self.places[excluded.items]
-        inside = places >= 0
-        return Relation(segments.bounds(inside)[excluded.indptr], places[inside])
+    @classmethod
+    def of_one(cls, urns: Urns, forbidden: Forbidden) -> Drawer:
+        """Prepare anchors that all draw from the same urn."""
+        return cls.of(urns, np.zeros(len(forbidden.known.indptr) - 1, np.int64), forbidden)
+
+    def draw(self, key: Key, units: Units, k: int) -> tuple[Int64, Float32]:
+        """Draw k distinct items per unit: int64[U, k] items, −1 where there are no more; float32[U, k] log_q."""
+        draws = uniform_distinct if self.urns.is_equal else weighted_distinct
+        found = [draws(exclusions, key, keys, rows, k) for exclusions, keys, rows in self._parts(units)]
+        items, log_q = zip(*found, strict=True)
+        return np.concatenate(items), np.concatenate(log_q)
+
+    def _parts(self, units: Units) -> Iterator[tuple[Exclusions, Int64, Int64]]:
+        """Give a part of the units at a time, so that what is forbidden for them fits in memory."""
+        if self.known is not None:
+            yield self.known, units.keys, units.anchors
+            return
+        for part in self.forbidden.parts(len(units)):
+            anchors, rows = units.anchors[part], np.arange(part.stop - part.start)
+            if self.urns.is_equal:  # constraints may leave few items, so list these rather than the others
+                nothing = Relation(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
+                yield Exclusions.of(Urns.equal(self._allowed(anchors)), rows, nothing), units.keys[part], rows
+            else:
+                excluded = self.forbidden.whole(anchors)
+                yield Exclusions.of(self.urns, self.of_anchors[anchors], excluded), units.keys[part], rows
+
+    def _allowed(self, anchors: Int64) -> Relation:
+        """List what anchors may get of their urns, under constraints."""
+        blocked = self.forbidden.mask(anchors, slice(None))
+        if blocked is None:
+            raise ValueError("there are no constraints")
+        blocked[self.forbidden.relation(anchors).coordinates()] = True
+        if len(self.urns.edges) == 2:
+            blocked |= self._outside
+            np.logical_not(blocked, out=blocked)
+            return Relation(segments.bounds(np.count_nonzero(blocked, axis=1)), np.nonzero(blocked)[1])
+        lists = Relation(self.urns.edges, self.urns.items).take(self.of_anchors[anchors])
+        keep = ~blocked[lists.coordinates()]
+        return Relation(segments.bounds(keep)[lists.indptr], lists.items[keep])
+
+    @cached_property
+    def _outside(self) -> npt.NDArray[np.bool_]:
+        """bool[I], the items that are not in the only urn."""
+        outside = np.ones(self.forbidden.n_items, np.bool_)
+        outside[self.urns.items if len(self.urns.items) else slice(int(self.urns.edges[-1]))] = False
+        return outside
 
 
-def uniform_distinct(key: Key, units: Int64, excluded: Relation, pool: Pool, k: int) -> tuple[Int64, Float32]:
-    """Draw k distinct items of the pool per row, uniformly among those not excluded.
+def uniform_distinct(exclusions: Exclusions, key: Key, units: Int64, rows: Int64, k: int) -> tuple[Int64, Float32]:
+    """Draw k distinct items per row, uniformly among those not excluded.
 
     Args:
+        exclusions: rows of urns with one ticket per item.
         key: key of the noise.
-        units: int64[A], the rows' own numbers.
-        excluded: row i holds the items that ``units[i]`` must not get.
-        pool: the items to draw from.
+        units: int64[R], the rows' own numbers.
+        rows: int64[R], the rows to draw for.
         k: how many to draw.
 
     Returns:
-        int64[A, k] items in random order, −1 where a row has no more; float32[A, k], log of the inclusion probability
+        int64[R, k] items in random order, −1 where a row has no more; float32[R, k], log of the inclusion probability
         min(1, k / (n − deg)).
     """
-    barred = pool.restrict(excluded)
-    rows, places = barred.coordinates()
-    skips = places - (np.arange(len(places)) - barred.indptr[:-1][rows])
-    free = len(pool.items) - barred.degrees
-    drawn = np.full((len(units), k), -1, np.int64)
-
-    def skip(rows: Int64, ranks: Int64) -> Int64:
-        below = _array.row_searchsorted(skips, barred.indptr, rows, ranks, "right")
-        return np.where(ranks >= 0, pool.items[np.where(ranks >= 0, ranks + below, 0)], -1)
-
-    def draw(rows: Int64, count: int) -> Int64:
-        noise = _array.counter_uniform(key, units[rows, None], np.arange(count)[None, :])
-        return skip(rows, (noise * free[rows, None]).astype(np.int64))
-
+    free = exclusions.tables.left[rows]
+    places = np.full((len(rows), k), -1, np.int64)
     small = np.flatnonzero((free <= SMALL * k) & (free > 0))
-    if len(small):
-        ranks = np.arange(int(free[small].max()))
-        noise = _array.counter_uniform(key, units[small, None], ranks[None, :])
-        chosen = _array.top_k(np.where(ranks < free[small, None], noise, -np.inf), min(k, len(ranks)))
-        chosen = np.where(chosen < free[small, None], chosen, -1)
-        drawn[small, : chosen.shape[1]] = skip(small, chosen)
+    step = max(1, DENSE_CELLS // (SMALL * k))
+    for part in (small[start : start + step] for start in range(0, len(small), step)):
+        ranks = np.arange(int(free[part].max()))
+        noise = _array.counter_uniform(key, units[part, None], ranks[None, :])
+        chosen = _array.top_k(np.where(ranks < free[part, None], noise, -np.inf), min(k, len(ranks)))
+        found = places_of(exclusions.tables, rows[part], np.ascontiguousarray(chosen.T)).T
+        places[part, : chosen.shape[1]] = np.where(chosen < free[part, None], found, -1)
     large = np.flatnonzero(free > SMALL * k)
-    drawn[large] = _first_distinct(draw, large, k)
+    places[large] = distinct(exclusions, key, units[large], rows[large], k)
     log_q = np.log(np.minimum(1.0, k / np.maximum(free, 1))).astype(np.float32)
-    return drawn, np.broadcast_to(log_q[:, None], drawn.shape)
+    return exclusions.urns.items_at(places), np.broadcast_to(log_q[:, None], places.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class AliasTable:
-    """Constant-time draws from P(j) ∝ w_j.
-
-    Attributes:
-        weights: float64[n], by item row, not negative.
-        items: int64[c], the item of each cell: those with a weight above 0.
-        accept: float64[c], the chance that a cell answers its own item.
-        alias: int64[c], the item it answers otherwise.
-    """
-
-    weights: Float64
-    items: Int64
-    accept: Float64
-    alias: Int64
-
-    @classmethod
-    def build(cls, weights: Float64) -> AliasTable:
-        """Build the table in O(n) (Vose, 1991)."""
-        items = np.flatnonzero(weights)
-        share = weights[items] / weights.sum() * len(items)
-        accept, alias = np.ones(len(items)), np.arange(len(items))
-        small, large = np.flatnonzero(share < 1).tolist(), np.flatnonzero(share >= 1).tolist()
-        while small and large:
-            low, high = small.pop(), large[-1]
-            accept[low], alias[low] = share[low], high
-            share[high] -= 1 - share[low]
-            if share[high] < 1:
-                small.append(large.pop())
-        return cls(weights, items, accept, items[alias])  # what is left over is 1 up to rounding
-
-    def draw(self, key: Key, units: Int64, counters: Int64) -> Int64:
-        """Draw one item per (unit, counter), with replacement: int64 of their broadcast shape."""
-        scaled = _array.counter_uniform(key, units, 2 * counters) * len(self.items)
-        cell = scaled.astype(np.int64)
-        noise = _array.counter_uniform(key, units, 2 * counters + 1)
-        answer: Int64 = np.where(noise < self.accept[cell], self.items[cell], self.alias[cell])
-        return answer
-
-
-def weighted_distinct(key: Key, units: Int64, excluded: Relation, table: AliasTable, k: int) -> tuple[Int64, Float32]:
-    """Draw k distinct items per row one after another, each by P(j) ∝ w_j among what is left.
-
-    Returns:
-        int64[A, k] in the order drawn, −1 where a row has no more; float32[A, k], log of the inclusion probability
-        conditional on the threshold κ (Kool et al., 2020): 1 − exp(−exp(log w_j − κ)).
-    """
-    weights = table.weights
-    drawn = np.full((len(units), k), -1, np.int64)
-    log_q = np.full((len(units), k), np.nan, np.float32)
-    total = float(weights.sum())
-    if total == 0:
-        return drawn, log_q
-    barred = _array.segment_reduce(weights[excluded.items], excluded.indptr, "sum")
-    heaviest = float(np.partition(weights, max(len(weights) - k, 0))[max(len(weights) - k, 0) :].sum())
-    by_rejection = total - barred - heaviest >= ENOUGH_WEIGHT * total
-
-    def draw(rows: Int64, count: int) -> Int64:
-        found = table.draw(key, units[rows, None], np.arange(count)[None, :])
-        return np.where(excluded.contains(rows, found), -1, found)
-
-    rows = np.flatnonzero(by_rejection)
-    drawn[rows] = _first_distinct(draw, rows, k)
-    log_q[rows] = _race(key, units[rows], weights[drawn[rows]], total - barred[rows])
-    step = max(1, DENSE_CELLS // len(weights))
-    dense = np.flatnonzero(~by_rejection)
-    for start in range(0, len(dense), step):
-        part = dense[start : start + step]
-        drawn[part], log_q[part] = _dense_keys(key, units[part], excluded.take(part), weights, k)
-    return drawn, log_q
-
-
-def in_parts(
-    draw: Callable[[Int64, Relation], tuple[Int64, Float32]], units: Units, forbidden: Forbidden
-) -> tuple[Int64, Float32]:
-    """Draw for a part of the units at a time, so that what is forbidden for them fits in memory.
+def weighted_distinct(exclusions: Exclusions, key: Key, units: Int64, rows: Int64, k: int) -> tuple[Int64, Float32]:
+    """Draw k distinct items per row one after another, each by its tickets among what is left.
 
     Args:
-        draw: unit keys, and what each must not get → items and log_q.
-        units: who draws.
-        forbidden: what nobody may get.
+        exclusions: rows of an urn with weights.
+        key: key of the noise.
+        units: int64[R], the rows' own numbers.
+        rows: int64[R], the rows to draw for.
+        k: how many to draw.
+
+    Returns:
+        int64[R, k] in the order drawn, −1 where a row has no more; float32[R, k], log of the inclusion probability
+        conditional on the threshold κ (Kool et al., 2020): 1 − exp(−exp(log w_j − κ)).
     """
-    found = [draw(units.keys[part], forbidden.whole(units.anchors[part])) for part in forbidden.parts(len(units))]
-    items, log_q = zip(*found, strict=True)
-    return np.concatenate(items), np.concatenate(log_q)
-
-
-def _first_distinct(draw: Callable[[Int64, int], Int64], rows: Int64, k: int) -> Int64:
-    """Take the first k distinct numbers of each row's endless sequence of draws; −1 in a draw means redraw."""
-    taken = np.full((len(rows), k), -1, np.int64)
-    todo, count = np.arange(len(rows)), k + k // 2 + 8
-    while len(todo):
-        found = draw(rows[todo], count)
-        fresh = _array.row_unique(found)
-        order = np.cumsum(fresh, axis=1)
-        done = order[:, -1] >= k
-        at = np.nonzero(fresh & (order <= k) & done[:, None])
-        taken[todo[at[0]], order[at] - 1] = found[at]
-        todo, count = todo[~done], 2 * count
-    return taken
+    tickets, left = exclusions.urns.tickets, exclusions.tables.left[rows]
+    places = np.full((len(rows), k), -1, np.int64)
+    log_q = np.full((len(rows), k), np.nan, np.float32)
+    heaviest = int(np.partition(tickets, max(len(tickets) - k, 0))[max(len(tickets) - k, 0) :].sum())
+    by_turns = (left - heaviest > ENOUGH_WEIGHT * left) & (left >= ENOUGH_TICKETS)
+    turns = np.flatnonzero(by_turns)
+    places[turns] = distinct(exclusions, key, units[turns], rows[turns], k)
+    log_q[turns] = _race(key, units[turns], tickets[places[turns]].astype(np.float64), left[turns].astype(np.float64))
+    step = max(1, DENSE_CELLS // max(len(tickets), 1))
+    dense = np.flatnonzero(~by_turns & (left > 0))
+    for part in (dense[start : start + step] for start in range(0, len(dense), step)):
+        places[part], log_q[part] = _dense_keys(exclusions, key, units[part], rows[part], k)
+    return exclusions.urns.items_at(places), log_q
 
 
 def _race(key: Key, units: Int64, weights: Float64, total: Float64) -> Float32:
@@ -217,13 +178,12 @@ def _race(key: Key, units: Int64, weights: Float64, total: Float64) -> Float32:
     return chance
 
 
-def _dense_keys(key: Key, units: Int64, excluded: Relation, weights: Float64, k: int) -> tuple[Int64, Float32]:
-    """Draw by Gumbel keys over all items; for rows in which little of the weight may be drawn."""
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(weights)
+def _dense_keys(exclusions: Exclusions, key: Key, units: Int64, rows: Int64, k: int) -> tuple[Int64, Float32]:
+    """Draw places by Gumbel keys over all items; for rows in which little of the weight may be drawn."""
+    log_weights = exclusions.urns.log_weights
     stage = key._replace(stage=key.stage + ".dense")
-    keys = log_weights + _array.gumbel(stage, units[:, None], np.arange(len(weights))[None, :])
-    keys[excluded.coordinates()] = -np.inf
+    keys = log_weights + _array.gumbel(stage, units[:, None], exclusions.urns.items[None, :])
+    keys[exclusions.places(rows).coordinates()] = -np.inf
     best = _array.top_k(keys, min(k + 1, keys.shape[1]))
     found = np.take_along_axis(keys, best, axis=1)
     threshold = found[:, k:] if found.shape[1] > k else np.full((len(units), 1), -np.inf)

@@ -8,26 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
-import numpy as np
 
-from foils.candidates import Candidates, Column, Kind
-from foils.positives import Int64, Units
+from foils.candidates import Kind
 from foils.ranks import Depth, check_depths, number
-from foils.search import MODEL, ExactIndex, Inputs, Similarity, VectorPair, matrix_digest
-from foils.search.approximate import GraphIndex, GraphShape, empty_graph
-from foils.search.best import Best
-from foils.search.vectors import Float32
+from foils.search import MODEL, Inputs, Similarity, matrix_digest
+from foils.search.graph import GraphIndex, GraphShape, empty_graph
+from foils.sources.approximate import OpenApproximate
 
-SAMPLE = 200
-"""Anchors that recall is measured on, at most."""
-ENOUGH_RECALL = 0.95
-"""Below this the run warns."""
+ADVICE = "--set source.hnsw.expansion_search=1024"
 
 
 class HNSW(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,15 +69,11 @@ class HNSW(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         inputs.check_vectors(self.vectors, self.similarity)
         empty_graph(1, self._shape)
 
-    def open(self, inputs: Inputs) -> OpenHNSW:
+    def open(self, inputs: Inputs) -> OpenApproximate:
         """Build the graph, and measure what it misses."""
-        pair, (first, deepest) = inputs.vectors(self.vectors, self.similarity), self.depths(inputs.negatives)
+        pair = inputs.vectors(self.vectors, self.similarity)
         index = GraphIndex.build(pair.items, inputs.mineable, self._shape, self._kept(inputs))
-        source = OpenHNSW(index, ExactIndex(pair.items, inputs.mineable), pair, inputs, deepest, {})
-        recall, sample = source.recall(first)
-        facts = {"digest": index.digest, "recall": recall, "recall_at": first, "recall_anchors": sample}
-        source.measured.update(facts)
-        return source
+        return OpenApproximate.opened("hnsw", index, pair, inputs, self.depths(inputs.negatives), ADVICE, {})
 
     @property
     def _shape(self) -> GraphShape:
@@ -99,77 +88,3 @@ class HNSW(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )  # fmt: skip
         name = hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
         return inputs.cache / "hnsw" / f"{name}.usearch"
-
-
-@dataclass(frozen=True, eq=False)
-class OpenHNSW:
-    """A source bound to its graph.
-
-    Attributes:
-        index: the graph.
-        exact: the same items, for anchors to which most of them are forbidden, and to measure against.
-        vectors: of both sides.
-        inputs: what is forbidden.
-        width: how many survivors are looked for, whatever part of them is asked for: a deeper look then goes on where
-            a shallower one stopped.
-        measured: what was found when it was opened.
-    """
-
-    index: GraphIndex
-    exact: ExactIndex
-    vectors: VectorPair
-    inputs: Inputs
-    width: int
-    measured: dict[str, Any]
-
-    def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Search the items of each unit's anchor."""
-        anchors = self.vectors.anchors.read(units.anchors)
-        items, scores = self._search(units.anchors, anchors, depth)
-        column = Column(scores, Kind.RATIO, self.vectors.positive_scores(units))
-        return Candidates.listed(units, items, "hnsw", log_q=0.0).with_column("hnsw", column)
-
-    def facts(self) -> Mapping[str, Any]:
-        """Give the graph's digest and recall."""
-        recall = self.measured["recall"]
-        low = recall is not None and recall < ENOUGH_RECALL
-        warning = (
-            f"the graph finds {recall:.1%} of the {self.measured['recall_at']} nearest items: raise it, for instance "
-            "with --set source.hnsw.expansion_search=1024, or use the source dense, which misses nothing"
-            if low
-            else None
-        )
-        return {"hnsw": self.measured, "warnings": [warning] if warning else []}
-
-    def recall(self, k: int) -> tuple[float | None, int]:
-        """Measure the share of the k nearest that the graph finds, on a sample of anchors spread evenly.
-
-        Returns:
-            The share, None where there is nothing to find; and how many anchors it was measured on.
-        """
-        anchors = np.unique(self.inputs.positives.units().anchors)
-        anchors = anchors[np.unique(np.linspace(0, len(anchors) - 1, min(SAMPLE, len(anchors))).astype(np.int64))]
-        found, _ = self._search(anchors, self.vectors.anchors.read(anchors), k)
-        true, _ = self._exactly(anchors, self.vectors.anchors.read(anchors), k)
-        rows = np.repeat(np.arange(len(anchors)), k) * len(self.inputs.mineable)
-        hits = np.isin((rows + true.ravel())[true.ravel() >= 0], (rows + found.ravel())[found.ravel() >= 0])
-        return (float(hits.mean()) if len(hits) else None), len(anchors)
-
-    def _search(self, anchors: Int64, vectors: Float32, depth: int) -> tuple[Int64, Float32]:
-        forbidden = self.inputs.forbidden
-        rows, items, exactly = self.index.propose(
-            vectors,
-            max(self.width, depth),
-            forbidden.relation(anchors).degrees,
-            lambda rows, items: ~forbidden.pairs(anchors[rows], items),
-        )
-        best = Best.empty(len(anchors), depth).merged(rows, items, self.vectors.pair_scores(anchors[rows], items))
-        best.items[exactly], best.scores[exactly] = self._exactly(anchors[exactly], vectors[exactly], depth)
-        return best.items, best.scores
-
-    def _exactly(self, anchors: Int64, vectors: Float32, depth: int) -> tuple[Int64, Float32]:
-        forbidden = self.inputs.forbidden
-        return self.exact.search(
-            vectors, depth, forbidden.relation(anchors), self.inputs.blocks,
-            lambda block: forbidden.mask(anchors, block),
-        )  # fmt: skip

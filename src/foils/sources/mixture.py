@@ -29,13 +29,14 @@ from foils.sources.dense import Dense
 from foils.sources.fusing import RRF, Fuse
 from foils.sources.hnsw import HNSW
 from foils.sources.in_batch import InBatch
+from foils.sources.ivf import IVF
 from foils.sources.popularity import Popularity
 from foils.sources.provided import Provided
 from foils.sources.ragged import Cells
 from foils.sources.run import Run
 from foils.sources.uniform import Uniform
 
-Part = Dense | HNSW | BM25 | Run | Provided | Uniform | Popularity | InBatch
+Part = Dense | HNSW | IVF | BM25 | Run | Provided | Uniform | Popularity | InBatch
 MOST_PARTS = 100
 
 
@@ -44,6 +45,7 @@ class One(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
     dense: Dense | None = None
     hnsw: HNSW | None = None
+    ivf: IVF | None = None
     bm25: BM25 | None = None
     run: Run | None = None
     provided: Provided | None = None
@@ -66,7 +68,7 @@ class One(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     def name(self) -> str:
         """What the source and its column are called."""
         kind = next(name for name in self.__struct_fields__ if getattr(self, name) is not None)
-        return self.dense.name if self.dense is not None else kind
+        return str(getattr(self.fields, "name", kind))
 
 
 class Mixture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +124,7 @@ class Mixture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Name what any of them reads besides the collection and vectors."""
         digests: dict[str, str] = {}
         for one in self.of:
-            if isinstance(one.fields, BM25 | HNSW | Run):
+            if isinstance(one.fields, BM25 | HNSW | IVF | Run):
                 digests.update(one.fields.digests(inputs))
         return digests
 

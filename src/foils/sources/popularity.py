@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from foils._array import Key
 from foils.candidates import Candidates, Kind
+from foils.drawing import Urns
 from foils.positives import Positives, Units
 from foils.search import Inputs
-from foils.sources.draws import AliasTable, Float64, in_parts, weighted_distinct
+from foils.sources.draws import Drawer, Float64
 
 
 class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,8 +48,9 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Nothing to look at."""
 
     def open(self, inputs: Inputs) -> OpenPopularity:
-        """Count the positives and build the alias table."""
-        return OpenPopularity(AliasTable.build(self.weights(inputs.positives, inputs.mineable)), inputs)
+        """Count the positives and give every item its tickets."""
+        urns = Urns.weighted(self.weights(inputs.positives, inputs.mineable))
+        return OpenPopularity(Drawer.of_one(urns, inputs.forbidden), inputs.seed)
 
     def weights(self, positives: Positives, mineable: npt.NDArray[np.bool_]) -> Float64:
         """Give float64[N], f_j^α; 0 where an item may not be mined."""
@@ -58,17 +60,12 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, eq=False)
 class OpenPopularity:
-    """A popularity source bound to its table."""
+    """A popularity source bound to the items it draws from."""
 
-    table: AliasTable
-    inputs: Inputs
+    drawer: Drawer
+    seed: int
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit; ``log_q`` is conditional on the Gumbel threshold."""
-        key = Key(self.inputs.seed, "source.popularity", 0)
-        items, log_q = in_parts(
-            lambda keys, excluded: weighted_distinct(key, keys, excluded, self.table, depth),
-            units,
-            self.inputs.forbidden,
-        )
+        items, log_q = self.drawer.draw(Key(self.seed, "source.popularity", 0), units, depth)
         return Candidates.listed(units, items, "popularity", log_q)

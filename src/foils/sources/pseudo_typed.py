@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
-import numpy as np
 
 from foils._array import Key
 from foils.candidates import Candidates, Kind
+from foils.drawing import Urns
 from foils.positives import Units
 from foils.search import Inputs
-from foils.sources.draws import Pool, uniform_distinct
+from foils.sources.draws import Drawer
 from foils.sources.slots import Float64, Slots, head_share, require_triples
 
 
@@ -62,34 +62,19 @@ class PseudoTyped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def open(self, inputs: Inputs) -> OpenPseudoTyped:
         """List the entities of every slot."""
-        return OpenPseudoTyped(Slots.of(inputs.collection, inputs.positives, inputs.mineable), inputs)
+        slots = Slots.of(inputs.collection, inputs.positives, inputs.mineable)
+        drawer = Drawer.of(Urns.equal(slots.entities), slots.of_anchors, inputs.forbidden)
+        return OpenPseudoTyped(drawer, inputs.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenPseudoTyped:
     """A pseudo-typed source bound to the slots it draws from."""
 
-    slots: Slots
-    inputs: Inputs
+    drawer: Drawer
+    seed: int
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit from its slot; ``log_q`` = log(min(1, k / (|slot| − deg))), exact."""
-        items = np.full((len(units), depth), -1, np.int64)
-        log_q = np.full((len(units), depth), np.nan, np.float32)
-        key, forbidden = Key(self.inputs.seed, "source.pseudo_typed", 0), self.inputs.forbidden
-        for part in forbidden.parts(len(units)):
-            excluded, anchors = forbidden.whole(units.anchors[part]), units.anchors[part]
-            slots = self.slots.of_anchors[anchors]
-            for slot in np.unique(slots).tolist():  # one pool per slot that the block asks for
-                rows = np.flatnonzero(slots == slot)
-                places = part.start + rows
-                items[places], log_q[places] = uniform_distinct(
-                    key, units.keys[places], excluded.take(rows), self._pool(slot), depth
-                )
+        items, log_q = self.drawer.draw(Key(self.seed, "source.pseudo_typed", 0), units, depth)
         return Candidates.listed(units, items, "pseudo_typed", log_q)
-
-    def _pool(self, slot: int) -> Pool:
-        allowed = np.zeros(len(self.inputs.mineable), bool)
-        entities = self.slots.entities
-        allowed[entities.items[entities.indptr[slot] : entities.indptr[slot + 1]]] = True
-        return Pool.of(allowed)

@@ -10,9 +10,10 @@ import msgspec
 
 from foils._array import Key
 from foils.candidates import Candidates, Kind
+from foils.drawing import Urns
 from foils.positives import Units
 from foils.search import Inputs
-from foils.sources.draws import Pool, in_parts, uniform_distinct
+from foils.sources.draws import Drawer
 
 
 class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,20 +41,17 @@ class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def open(self, inputs: Inputs) -> OpenUniform:
         """Bind to the items of a run."""
-        return OpenUniform(Pool.of(inputs.mineable), inputs)
+        return OpenUniform(Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenUniform:
     """A uniform source bound to the items it draws from."""
 
-    pool: Pool
-    inputs: Inputs
+    drawer: Drawer
+    seed: int
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Draw for each unit; ``log_q`` = log(k / (n − deg)), exact."""
-        key = Key(self.inputs.seed, "source.uniform", 0)
-        items, log_q = in_parts(
-            lambda keys, excluded: uniform_distinct(key, keys, excluded, self.pool, depth), units, self.inputs.forbidden
-        )
+        items, log_q = self.drawer.draw(Key(self.seed, "source.uniform", 0), units, depth)
         return Candidates.listed(units, items, "uniform", log_q)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from foils.drawing import contains
 from foils.errors import DataError, InputError
 from foils.positives import PAIR_BITS, Examples, Int64, Positives
 from foils.triples import HEAD, TAIL, Triples
@@ -90,23 +91,14 @@ def of_triples(rows: npt.ArrayLike, anchorage: Anchorage, positives: Positives, 
         places = _rows(given, 1)
         _check_rows("triple", places, len(triples))
         parts = np.stack([triples.heads[places], triples.relations[places], triples.tails[places]], axis=1)
+        sides = {HEAD: triples.head_anchors[places], TAIL: triples.tail_anchors[places]}
     else:
-        parts = _rows(given, 2)
-        if parts.shape[1] != 3:
-            raise DataError(f"triples are {list(parts.shape)}; expected [E] row numbers, or [E, 3] (h, r, t)")
-        for name, column, most in zip(
-            ("head", "relation", "tail"),
-            parts.T,
-            (positives.n_items, len(triples.relation_ids), positives.n_items),
-            strict=True,
-        ):
-            _check_rows(name, column, most)
-    heads, relations, tails = parts.T
-    anchors = np.empty((len(parts), 2), np.int64)
-    anchors[:, HEAD] = anchorage.find(HEAD, relations, tails)
-    anchors[:, TAIL] = anchorage.find(TAIL, relations, heads)
-    _check_known(anchors[:, TAIL], tails, positives, split)
-    return Asked((anchors[:, TAIL] << PAIR_BITS) | tails, anchors, parts)
+        parts = _check_parts(_rows(given, 2), anchorage)
+        heads, relations, tails = parts.T
+        sides = {HEAD: anchorage.find(HEAD, relations, tails), TAIL: anchorage.find(TAIL, relations, heads)}
+    _check_known(sides[TAIL], parts[:, 2], positives, split)
+    anchors = np.stack([sides[HEAD], sides[TAIL]], axis=1)
+    return Asked((sides[TAIL] << PAIR_BITS) | parts[:, 2], anchors, parts)
 
 
 def refuse_form(examples: object) -> InputError:
@@ -124,6 +116,16 @@ def _rows(given: npt.ArrayLike, dimensions: int) -> Int64:
     return rows.astype(np.int64, copy=False)
 
 
+def _check_parts(parts: Int64, anchorage: Anchorage) -> Int64:
+    """Refuse (h, r, t) that are not three columns of the collection's rows."""
+    if parts.shape[1] != 3:
+        raise DataError(f"triples are {list(parts.shape)}; expected [E] row numbers, or [E, 3] (h, r, t)")
+    counts = (anchorage.n_entities, len(anchorage.triples.relation_ids), anchorage.n_entities)
+    for name, column, most in zip(("head", "relation", "tail"), parts.T, counts, strict=True):
+        _check_rows(name, column, most)
+    return parts
+
+
 def _check_rows(name: str, rows: Int64, most: int) -> None:
     wrong = np.flatnonzero((rows < 0) | (rows >= most))
     if len(wrong):
@@ -134,7 +136,7 @@ def _check_rows(name: str, rows: Int64, most: int) -> None:
 
 def _check_known(anchors: Int64, items: Int64, positives: Positives, split: str) -> None:
     known = anchors >= 0
-    known[known] = positives.contains(anchors[known], items[known])
+    known[known] = contains(positives.relation, anchors[known], items[known])
     wrong = np.flatnonzero(~known)
     if len(wrong):
         raise DataError(

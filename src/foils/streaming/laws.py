@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from foils.collection import Collection
+from foils.drawing import Exclusions, Urns
 from foils.errors import RecipeError
-from foils.positives import Int64, Positives, Relation
+from foils.positives import Int64, Positives
 from foils.recipes import Recipe
 from foils.sources import REGISTRY, Source
 from foils.sources.bernoulli import Bernoulli
@@ -19,7 +20,6 @@ from foils.sources.popularity import Popularity
 from foils.sources.pseudo_typed import PseudoTyped
 from foils.sources.slots import Slots, require_triples
 from foils.sources.uniform import Uniform
-from foils.streaming.urns import Urns
 
 FAIR = 0.5
 """P(corrupt the head) of sources that know nothing of sides."""
@@ -30,13 +30,11 @@ class Law:
     """What is drawn from.
 
     Attributes:
-        urns: the lists of items.
-        of_anchors: int64[A], the urn of each anchor.
+        exclusions: by anchor, the items to draw from and the positives that it must not get.
         head_share: float64[R], P(corrupt the head) by relation; empty where there are no triples.
     """
 
-    urns: Urns
-    of_anchors: Int64
+    exclusions: Exclusions
     head_share: npt.NDArray[np.float64]
 
 
@@ -52,12 +50,12 @@ def law_of(recipe: Recipe, collection: Collection, positives: Positives) -> Law:
     mineable = ~collection.items.empty
     if isinstance(fields, Bernoulli | PseudoTyped):
         require_triples(collection)
-    urns, of_anchors = LAWS[type(fields)](fields, collection, positives, mineable)
+    exclusions = Exclusions.of(*LAWS[type(fields)](fields, collection, positives, mineable), positives.relation)
     if collection.triples is None:
-        return Law(urns, of_anchors, np.zeros(0))
+        return Law(exclusions, np.zeros(0))
     if isinstance(fields, Bernoulli | PseudoTyped):
-        return Law(urns, of_anchors, fields.head_share(Slots.of(collection, positives, mineable)))
-    return Law(urns, of_anchors, np.full(len(collection.triples.relation_ids), FAIR))
+        return Law(exclusions, fields.head_share(Slots.of(collection, positives, mineable)))
+    return Law(exclusions, np.full(len(collection.triples.relation_ids), FAIR))
 
 
 def _refuse_what_needs_scores(recipe: Recipe) -> None:
@@ -89,8 +87,7 @@ def _refuse_what_needs_scores(recipe: Recipe) -> None:
 
 
 def _all_items(fields: Source, collection: Collection, positives: Positives, mineable: Any) -> tuple[Urns, Int64]:
-    items = np.flatnonzero(mineable)
-    return Urns.equal(Relation(np.array([0, len(items)]), items), len(mineable)), _one_urn(positives)
+    return Urns.allowed(mineable), _one_urn(positives)
 
 
 def _by_popularity(fields: Any, collection: Collection, positives: Positives, mineable: Any) -> tuple[Urns, Int64]:
@@ -99,7 +96,7 @@ def _by_popularity(fields: Any, collection: Collection, positives: Positives, mi
 
 def _by_slot(fields: Source, collection: Collection, positives: Positives, mineable: Any) -> tuple[Urns, Int64]:
     slots = Slots.of(collection, positives, mineable)
-    return Urns.equal(slots.entities, len(mineable)), slots.of_anchors
+    return Urns.equal(slots.entities), slots.of_anchors
 
 
 def _one_urn(positives: Positives) -> Int64:

@@ -8,20 +8,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from foils import _array, recipes
+from foils import recipes
 from foils._array import Key
-from foils.collection import Collection
+from foils.collection import Collection, require_collection
+from foils.drawing import independent, sides
+from foils.drawing.exclusions import Float64
 from foils.errors import InputError
 from foils.positives import Examples, Int64
 from foils.recipes import Recipe
 from foils.streaming.batch import CorruptedTriples, NegativeBatch
 from foils.streaming.examples import Anchorage, Asked, of_pairs, of_triples, refuse_form
 from foils.streaming.laws import law_of
-from foils.streaming.urns import Questions
 from foils.triples import HEAD, TAIL
-
-CELLS = 1 << 17
-"""Negatives drawn at once: their noise and tickets stay near the processor."""
 
 
 class NegativeStream:
@@ -56,7 +54,7 @@ class NegativeStream:
         if isinstance(recipe, Recipe) and settings:
             loaded = recipes.override_resolved(recipe, settings)
         self.recipe, self.seed, self.negatives, self.split = loaded, int(seed), int(negatives), split
-        self.positives = collection.positives((split,))
+        self.positives = require_collection(collection).positives((split,))
         self.law = law_of(loaded, collection, self.positives)
         triples = collection.triples
         self._anchorage = None if triples is None else Anchorage.of(triples, len(collection.items))
@@ -79,19 +77,18 @@ class NegativeStream:
         Raises:
             DataError: an example is outside the collection, or no positive of the split.
         """
-        asked = self._read(examples)
-        step = max(1, CELLS // self.negatives)
-        items = np.empty((len(asked), self.negatives), np.int64)
-        log_q = np.empty(items.shape, np.float32)
-        sides = None if asked.triples is None else np.empty(items.shape, np.int8)
-        for start in range(0, len(asked), step):
-            part = slice(start, start + step)
-            items[part], log_q[part], chosen = self._draw(asked, part, epoch)
-            if sides is not None:
-                sides[part] = chosen
-        if sides is None or asked.triples is None:
-            return NegativeBatch(items, log_q)
-        return NegativeBatch(items, log_q, _corrupt(asked.triples, items, sides))
+        asked, m = self._read(examples), self.negatives
+        chosen, log_weights = np.zeros((len(asked), m), np.int8), np.full(asked.anchors.shape, np.log(m))
+        if asked.triples is not None:
+            head = self._head_share(asked.triples[:, 1], asked.anchors)
+            chosen = sides(Key(self.seed, "stream.side", epoch), asked.keys, head, m)
+            with np.errstate(divide="ignore"):  # a side of probability 0 is never chosen
+                log_weights[:, HEAD] += np.log(head)
+                log_weights[:, TAIL] += np.log1p(-head)
+        key = Key(self.seed, "stream.item", epoch)
+        items, log_q = independent(self.law.exclusions, key, asked.keys, asked.anchors, chosen, log_weights)
+        triples = None if asked.triples is None else _corrupt(asked.triples, items, chosen)
+        return NegativeBatch(items, log_q, triples)
 
     def _read(self, examples: Examples | npt.ArrayLike) -> Asked:
         if isinstance(examples, Examples):
@@ -100,29 +97,9 @@ class NegativeStream:
             raise refuse_form(examples)
         return of_triples(examples, self._anchorage, self.positives, self.split)
 
-    def _draw(self, asked: Asked, part: slice, epoch: int) -> tuple[Int64, npt.NDArray[np.float32], Int64]:
-        """Draw sides, then items: int64[e, M], their log_q, and int64[e, M] sides."""
-        anchors, keys = asked.anchors[part], asked.keys[part][:, None]
-        flat = anchors.ravel()
-        excluded = self.positives.relation.take(flat)
-        questions = Questions.of(self.law.urns, self.law.of_anchors[flat], excluded)
-        numbers = np.arange(self.negatives)[None, :]
-        sides, log_side = np.zeros((1, 1), np.int64), np.zeros((1, 1))
-        if asked.triples is not None:
-            left = questions.left.reshape(anchors.shape)
-            head = self._head_share(asked.triples[part, 1], left)[:, None]
-            noise = _array.counter_uniform(Key(self.seed, "stream.side", epoch), keys, numbers)
-            sides = np.where(noise < head, HEAD, TAIL)
-            with np.errstate(divide="ignore"):  # a side of probability 0 is never drawn
-                log_side = np.where(sides == HEAD, np.log(head), np.log1p(-head))
-        noise = _array.counter_uniform(Key(self.seed, "stream.item", epoch), keys, numbers)
-        first = np.arange(len(anchors))[:, None] * anchors.shape[1]
-        items, log_p = questions.draw(np.broadcast_to(first + sides, noise.shape), noise)
-        return items, (log_p + log_side + np.log(self.negatives)).astype(np.float32), sides
-
-    def _head_share(self, relations: Int64, left: Int64) -> npt.NDArray[np.float64]:
+    def _head_share(self, relations: Int64, anchors: Int64) -> Float64:
         """Give P(corrupt the head) per triple; a side on which nothing is left is never chosen."""
-        share = self.law.head_share[relations]
+        share, left = self.law.head_share[relations], self.law.exclusions.tables.left[anchors]
         share = np.where(left[:, HEAD] > 0, share, 0.0)
         return np.where((left[:, TAIL] > 0) | (left[:, HEAD] == 0), share, 1.0)
 

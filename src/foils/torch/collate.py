@@ -11,7 +11,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from foils.collection import Collection
+from foils._stored import as_float32
+from foils.collection import Collection, require_collection
 from foils.errors import DataError, InputError
 from foils.positives import Int64
 from foils.records import Records
@@ -65,7 +66,7 @@ class Collator:
     """
 
     def __init__(self, collection: Collection | None = None, *, vectors: tuple[Matrix, Matrix] | None = None) -> None:
-        if collection is not None and collection.items.texts is None:
+        if collection is not None and require_collection(collection).items.texts is None:
             raise InputError("this collection holds no texts; leave it out, or give vectors=(anchors, items)")
         self._texts = None if collection is None else (_texts(collection.anchors), _texts(collection.items))
         self._vectors = vectors
@@ -103,6 +104,6 @@ def _look_up(texts: pa.LargeStringArray, rows: Int64) -> list[str]:
 
 
 def _gather(matrix: Matrix, rows: Int64) -> Tensor:
-    taken = np.asarray(matrix[np.where(rows >= 0, rows, 0)], np.float32)
+    taken = as_float32(matrix[np.where(rows >= 0, rows, 0)])
     taken[rows < 0] = 0
     return torch.from_numpy(taken)

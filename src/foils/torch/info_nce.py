@@ -19,7 +19,7 @@ has the loss 0. Memory is linear in the batch: tiles of anchors are computed aga
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -71,9 +71,8 @@ class InfoNCE(nn.Module):
         self, temperature: float = 0.05, *, positives: Positives | None = None, rules: Sequence[Rule] = ()
     ) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise InputError(f"temperature is {temperature!r}; expected a number above 0")
-        for rule in rules:
+        _check_given(temperature, positives)
+        for rule in _checked(rules):
             if rule.column not in (None, STUDENT, GUIDE):
                 raise InputError(
                     f"a rule looks at the column {rule.column!r}; {did_you_mean(rule.column, (STUDENT, GUIDE))}"
@@ -153,6 +152,32 @@ class InfoNCE(nn.Module):
             means = [positive.double().sum(), torch.where(counted, scores, 0.0).double().sum()]
             sums = torch.cat([cells, torch.stack(means) / self.temperature])
         return losses, sums
+
+
+def _check_given(temperature: Any, positives: Any) -> None:
+    """Refuse what is easily given instead of a number and of known positives."""
+    if not isinstance(temperature, int | float) or not temperature > 0:
+        raise InputError(f"temperature is {temperature!r:.80}; expected a number above 0")
+    if positives is not None and not isinstance(positives, Positives):
+        raise InputError(f"positives are {positives!r:.80}; expected known positives: collection.positives()")
+
+
+def _checked(rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Take a sequence of rules.
+
+    Raises:
+        InputError: it is something else, such as their names.
+    """
+    if isinstance(rules, tuple(REGISTRY.values())):
+        raise InputError(f"rules is a single rule, {rules!r:.80}; put it in a list: rules=[…]")
+    wrong = [rules] if isinstance(rules, str | Mapping) else [one for one in rules if not hasattr(one, "column")]
+    if wrong:
+        kinds = ", ".join(kind.__name__ for kind in REGISTRY.values())
+        raise InputError(
+            f"rules holds {wrong[0]!r:.80}; expected rules, as in rules=[foils.rules.RelativeMargin(0.05)]; there are: "
+            f"{kinds}"
+        )
+    return rules
 
 
 def _stats(sums: Tensor, count: int, rules: Sequence[Rule]) -> dict[str, Tensor]:

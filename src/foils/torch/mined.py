@@ -56,6 +56,8 @@ class MinedDataset(Dataset[Example]):
     """
 
     def __init__(self, mined: Mined, negatives: int | None = None, epoch: int = 0) -> None:
+        if not isinstance(mined, Mined):
+            raise InputError(f"expected a Mined, found {mined!r:.80}; open one: foils.Mined.open(path, collection)")
         if mined.collection is None:
             raise InputError("this result was opened without its collection; give it to Mined.open")
         stored = mined.identity.negatives

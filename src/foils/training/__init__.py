@@ -31,7 +31,7 @@ from foils.training.adapter_settings import AdapterSettings
 from foils.training.adapter_state import Epoch
 from foils.training.fit import Progress, fit_static
 from foils.training.info_nce import Cells, LossAndGradients, Mask, info_nce
-from foils.training.pool import MinedNegatives
+from foils.training.pool import MinedNegatives, MinedResult, as_rows
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection
 
@@ -44,8 +44,10 @@ __all__ = [
     "LossAndGradients",
     "Mask",
     "MinedNegatives",
+    "MinedResult",
     "Progress",
     "StaticSettings",
+    "as_rows",
     "bag_collection",
     "fit_adapter",
     "fit_static",

@@ -25,8 +25,7 @@ from foils.collection import Collection
 from foils.encoders.adapted import Adapter
 from foils.errors import InputError
 from foils.evaluating import evaluate_vectors
-from foils.search import Vectors, open_matrix
-from foils.search.vectors import Matrix
+from foils.search import Vectors, VectorSource, open_sides, require_equal_dims
 from foils.training.adapter_identity import adapter_identity
 from foils.training.adapter_settings import AdapterSettings
 from foils.training.adapter_state import AdapterState, Epoch
@@ -35,7 +34,7 @@ from foils.training.batches import batches, steps_per_epoch
 from foils.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from foils.training.fit import Progress
 from foils.training.held_out import CHOSEN, METRIC, HeldOut, hold_out, not_held_out
-from foils.training.pool import MinedNegatives, Pool, check_negatives, usable_examples
+from foils.training.pool import MinedNegatives, MinedResult, Pool, as_rows, check_negatives, usable_examples
 
 __all__ = ["Epoch", "FittedAdapter", "fit_adapter"]
 
@@ -59,12 +58,12 @@ class FittedAdapter:
 
 def fit_adapter(
     collection: Collection,
-    query_vectors: Matrix | str | Path,
-    item_vectors: Matrix | str | Path,
+    query_vectors: VectorSource,
+    item_vectors: VectorSource,
     *,
     split: str = "train",
     dev: str | None = None,
-    mined: MinedNegatives | None = None,
+    mined: MinedResult | MinedNegatives | None = None,
     settings: AdapterSettings | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
@@ -83,7 +82,7 @@ def fit_adapter(
         split: whose pairs are trained on.
         dev: the split that says when to stop; default: ``dev`` where there is one, else a share of the anchors of
             ``split``, which is then not trained on.
-        mined: mined negatives; without them the negatives are those of the batch.
+        mined: a mined result, or rows; without them the negatives are those of the batch.
         settings: see ``AdapterSettings``.
         seed: of the order of the pairs, the draws and the held-out anchors.
         checkpoint: file to write after each epoch, and to go on from where it is there.
@@ -95,14 +94,15 @@ def fit_adapter(
             do not fit, or a checkpoint of another run.
     """
     settings = settings or AdapterSettings(negatives="in_batch" if mined is None else "both")
-    check_negatives(settings, mined)
+    rows = as_rows(mined, collection, split)
+    check_negatives(settings, rows)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number from 0")
     sides = _opened(collection, query_vectors, item_vectors)
     held_out = None
     if settings.patience:
         held_out = hold_out(collection, split=split, dev=dev, share=settings.held_out, seed=seed)
-    pool = _pool(collection, sides, split, held_out, mined)
+    pool = _pool(collection, sides, split, held_out, rows)
     identity = adapter_identity(pool, sides, held_out, settings, seed)
     state = AdapterState.start(sides[0].dim, both=settings.sides == "both")
     found = None if checkpoint is None else read_checkpoint(checkpoint, identity)
@@ -170,19 +170,12 @@ def _pool(
     return pool
 
 
-def _opened(
-    collection: Collection, query_vectors: Matrix | str | Path, item_vectors: Matrix | str | Path
-) -> tuple[Vectors, Vectors]:
+def _opened(collection: Collection, query_vectors: VectorSource, item_vectors: VectorSource) -> tuple[Vectors, Vectors]:
     """Open both sides.
 
     Raises:
         InputError: shapes that do not belong to the collection or to each other.
     """
-    queries = open_matrix(query_vectors, what="query vectors", rows=len(collection.anchors), of="the queries")
-    items = open_matrix(item_vectors, what="corpus vectors", rows=len(collection.items), of="the corpus")
-    if queries.shape[1] != items.shape[1]:
-        raise InputError(
-            f"query vectors have {queries.shape[1]} dimensions and corpus vectors {items.shape[1]}; "
-            "encode both with the same model"
-        )
+    queries, items = open_sides(query_vectors, item_vectors, collection)
+    require_equal_dims(queries, items)
     return Vectors(queries, "cosine", "query vectors"), Vectors(items, "cosine", "corpus vectors")

@@ -26,7 +26,7 @@ from foils.encoders.static import StaticEncoder
 from foils.errors import InputError
 from foils.training.batches import Batch, batches, steps_per_epoch
 from foils.training.info_nce import info_nce
-from foils.training.pool import MinedNegatives, Pool, check_negatives, usable_examples
+from foils.training.pool import MinedNegatives, MinedResult, Pool, as_rows, check_negatives, usable_examples
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection, check_bags, has_tokens
 
@@ -40,7 +40,7 @@ def fit_static(
     collection: Collection,
     *,
     split: str = "train",
-    mined: MinedNegatives | None = None,
+    mined: MinedResult | MinedNegatives | None = None,
     settings: StaticSettings | None = None,
     seed: int = 0,
     bags: CollectionBags | None = None,
@@ -54,7 +54,7 @@ def fit_static(
     Args:
         collection: anchors and items with texts.
         split: whose pairs are trained on.
-        mined: mined negatives; without them the negatives are those of the batch.
+        mined: a mined result, or rows; without them the negatives are those of the batch.
         settings: see ``StaticSettings``; its ``vocabulary_size`` is not used where ``bags`` are given.
         seed: of the first vectors, the order of the pairs and the draws.
         bags: from ``bag_collection``, to share among trainings; made here by default.
@@ -66,7 +66,8 @@ def fit_static(
             negative.
     """
     settings = settings or StaticSettings()
-    check_negatives(settings, mined)
+    rows = as_rows(mined, collection, split)
+    check_negatives(settings, rows)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number from 0")
     positives = collection.positives((split,))
@@ -74,7 +75,7 @@ def fit_static(
         bags = bag_collection(collection, split=split, vocabulary_size=settings.vocabulary_size)
     check_bags(bags, collection)
     filled = has_tokens(bags.anchors), has_tokens(bags.items)
-    pool = Pool.of(usable_examples(positives, *filled, split), positives, mined, filled[1])
+    pool = Pool.of(usable_examples(positives, *filled, split), positives, rows, filled[1])
     state = _State.start(bags.items, settings.dim, seed)
     total = settings.epochs * steps_per_epoch(pool, settings)
     done = 0

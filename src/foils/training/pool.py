@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from foils.collection import Collection
 from foils.errors import DataError, InputError
 from foils.positives import Examples, Int64, Positives
 from foils.training.settings import NegativesMode
@@ -30,6 +31,18 @@ class BatchSettings(Protocol):
         """Mined negatives drawn per pair."""
 
 
+@runtime_checkable
+class MinedResult(Protocol):
+    """A result of mining that knows its rows: ``foils.Mined``."""
+
+    def rows(self, collection: Collection, split: str | None = None) -> tuple[Int64, Int64]:
+        """Give the negatives as rows of the collection: int64[U] anchors, int64[U, M] items, −1 = absent.
+
+        Raises:
+            InputError: they were mined from other data, or for another split.
+        """
+
+
 @dataclass(frozen=True, eq=False)
 class MinedNegatives:
     """Mined negatives as plain arrays.
@@ -41,6 +54,21 @@ class MinedNegatives:
 
     anchors: Int64
     items: Int64
+
+
+def as_rows(mined: MinedNegatives | MinedResult | None, collection: Collection, split: str) -> MinedNegatives | None:
+    """Give what was mined as rows of the collection.
+
+    Raises:
+        InputError: it is no result and no rows; or was mined from other data, or for another split.
+    """
+    if mined is None or isinstance(mined, MinedNegatives):
+        return mined
+    if not isinstance(mined, MinedResult):
+        raise InputError(
+            f"mined is {mined!r:.80}; expected a Mined, which foils.mine gives, and foils.Mined.open(path) of a folder"
+        )
+    return MinedNegatives(*mined.rows(collection, split))
 
 
 @dataclass(frozen=True, eq=False)

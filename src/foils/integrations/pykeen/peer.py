@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from typing import Any
 
-from foils.errors import MissingExtraError
+from foils import _extras as extras
 
 
 def module(name: str) -> Any:
@@ -15,6 +14,5 @@ def module(name: str) -> Any:
     Raises:
         MissingExtraError: PyKEEN is not installed.
     """
-    if find_spec("pykeen") is None:
-        raise MissingExtraError("PyKEEN", "kg")
+    extras.require("kg", ["pykeen"])
     return importlib.import_module(name)

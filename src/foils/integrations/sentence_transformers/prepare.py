@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from foils import _extras as extras
 from foils.collection import Collection
 from foils.encoders.adapted import is_adapter
 from foils.encoders.fingerprints import folder_digest
 from foils.encoders.models import SETTINGS, check_folder, read_json
 from foils.encoders.opening import is_static, model_folder
-from foils.errors import DataError, InputError, MissingExtraError
+from foils.errors import DataError, InputError
 from foils.integrations.sentence_transformers.feed import Feed
 from foils.integrations.sentence_transformers.place import TrainingFolder
 from foils.integrations.sentence_transformers.settings import FullSettings, RerankerSettings
 from foils.mining import Mined
-from foils.training import MinedNegatives
+from foils.training import MinedNegatives, as_rows
 from foils.training.adapter_identity import pool_digest
 from foils.training.held_out import HeldOut, hold_out, not_held_out
 from foils.training.pool import Pool, check_negatives, usable_examples
@@ -53,9 +53,7 @@ def require_packages() -> None:
     Raises:
         MissingExtraError: one is missing.
     """
-    for package in PACKAGES:
-        if find_spec(package) is None:
-            raise MissingExtraError(package, EXTRA)
+    extras.require(EXTRA, PACKAGES)
 
 
 def prepare(
@@ -81,7 +79,7 @@ def prepare(
         raise InputError(f"seed is {seed}; expected a whole number from 0 to {2**32 - 1}, as PyTorch takes")
     place = TrainingFolder.of(out)
     folder = trainable(str(base), kind)
-    negatives = mined_rows(mined, collection, split)
+    negatives = as_rows(mined, collection, split)
     check_negatives(settings, negatives)
     if collection.items.texts is None and collection.items.payloads is None:
         raise DataError("this collection holds no texts, and a model is trained on texts; build it from texts")
@@ -123,19 +121,6 @@ def trainable(base: str, kind: TrainedKind) -> Path:
     told = read_json(settings).get("model_type") if settings.is_file() else None
     check_folder(folder, "SentenceTransformer" if kind == "full" or told == "SentenceTransformer" else "CrossEncoder")
     return folder
-
-
-def mined_rows(mined: Mined | MinedNegatives | None, collection: Collection, split: str) -> MinedNegatives | None:
-    """Give mined negatives as rows.
-
-    Raises:
-        InputError: they were mined from other data, or for another split.
-    """
-    if not isinstance(mined, Mined):
-        return mined
-    if mined.identity.split != split:
-        raise InputError(f"{mined.path} was mined for the split {mined.identity.split!r}, not for {split!r}")
-    return MinedNegatives(*mined.rows(collection))
 
 
 def refuse_static(folder: Path) -> None:

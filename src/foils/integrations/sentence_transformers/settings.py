@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from foils.training.settings import NegativesMode, check_fields
+
+TrainingPrecision = Literal["auto", "float32", "bfloat16"]
+"""``auto`` is bfloat16 on GPUs that have it, else float32; weights and their updates are float32 in any case."""
 
 FULL_RANGES: Mapping[str, tuple[float, float]] = {
     "steps": (1, 10_000_000),
@@ -53,6 +57,8 @@ class FullSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of the anchors that is held out where there is no split for it."""
     dev_items: int = 1000
     """Items that held-out anchors are ranked against: those judged, and a random sample up to this many."""
+    precision: TrainingPrecision = "auto"
+    """Of products. On a processor that multiplies bfloat16, it takes about half the time of float32."""
 
     def __post_init__(self) -> None:
         """Check types and ranges."""
@@ -78,6 +84,7 @@ class RerankerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     held_out: float = 0.1
     dev_candidates: int = 20
     """Items ranked for a held-out anchor: its positives, its mined negatives, and random ones up to so many."""
+    precision: TrainingPrecision = "auto"
 
     def __post_init__(self) -> None:
         """Check types and ranges."""

@@ -181,6 +181,8 @@ def _trained(
 def _arguments(job: Job, feed: Feed, settings: FullSettings | RerankerSettings, place: TrainingFolder) -> Any:
     """Set up the trainer's arguments."""
     on_gpu = torch.cuda.is_available()
+    by_itself = on_gpu and torch.cuda.is_bf16_supported()
+    in_bfloat16 = by_itself if settings.precision == "auto" else settings.precision == "bfloat16"
     every = -(-settings.steps // settings.evaluations)
     stopping = job.quality is not None
     return job.arguments(
@@ -191,7 +193,8 @@ def _arguments(job: Job, feed: Feed, settings: FullSettings | RerankerSettings, 
         warmup_steps=int(settings.warmup * settings.steps),
         lr_scheduler_type="linear",
         seed=feed.seed,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
+        bf16=in_bfloat16,
+        use_cpu=in_bfloat16 and not on_gpu,  # else the trainer refuses bfloat16 without a GPU
         dataloader_pin_memory=on_gpu,
         eval_strategy="steps" if stopping else "no",
         eval_steps=every if stopping else None,

@@ -1,0 +1,87 @@
+"""Our own searches as the benchmarks call them: queries and k in, item rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+
+from foils import _compiled
+from foils.positives import Relation
+from foils.search import Blocks, ExactIndex, Vectors
+from foils.search.products import probe
+from foils.search.screens import BFloat16, Screen, Single
+
+Float32 = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+Search = Callable[[Float32, int], Ids]
+SEARCH = (ExactIndex, "find")
+"""The call that a run's search is, as object and name."""
+MEMORY = 64_000_000
+"""Bytes that blocks may take."""
+EXACT, SCREENED, NUMPY = "foils exact", "foils screened", "foils exact, no compiler"
+
+
+def searchers(items: Float32, k: int) -> dict[str, Search]:
+    """Set up each mode that this machine has, by the name of its row, and let it read the items once.
+
+    Args:
+        items: float32[N, d], vectors of length 1.
+        k: what it will be asked for.
+    """
+    vectors = Vectors(items, "dot")
+    exact = searcher(vectors, Single(vectors, probe(torch=True).single))
+    modes = {EXACT: exact, SCREENED: searcher(vectors, BFloat16(vectors, kept=True)), NUMPY: without_compiler(exact)}
+    if not probe(torch=True).is_bfloat16_fast:
+        del modes[SCREENED]
+    for search in modes.values():
+        search(items[:2], k)
+    return modes
+
+
+def searcher(items: Vectors, screen: Screen) -> Search:
+    """Search with one screen."""
+    index = ExactIndex(items, np.ones(len(items), bool), screen)
+
+    def search(queries: Float32, k: int) -> Ids:
+        return np.concatenate(
+            [index.search(part, k, nothing(len(part)), blocks)[0] for part, blocks in parts(queries, k)]
+        )
+
+    return search
+
+
+def without_compiler(search: Search) -> Search:
+    """Search with the kernels' NumPy bodies."""
+
+    def run(queries: Float32, k: int) -> Ids:
+        with mock.patch.object(_compiled, "is_available", return_value=False):
+            return search(queries, k)
+
+    return run
+
+
+def screening(items: Float32, queries: Float32, k: int) -> str:
+    """Say how much the screened mode rescored, and how many queries' bands overflowed."""
+    vectors = Vectors(items, "dot")
+    index = ExactIndex(vectors, np.ones(len(items), bool), BFloat16(vectors, kept=True))
+    found = [index.find(part, k, nothing(len(part)), blocks) for part, blocks in parts(queries, k)]
+    rescored = sum(one.rescored for one in found) / len(queries)
+    overflowed = sum(one.overflowed for one in found)
+    band = float(index.screen.slack(queries).max()) if index.screen is not None else 0.0
+    return (
+        f"error bound {band:.4f}, {rescored:,.0f} pairs rescored per query, {overflowed} of {len(queries):,} overflowed"
+    )
+
+
+def parts(queries: Float32, k: int) -> list[tuple[Float32, Blocks]]:
+    """Cut queries into blocks that fit the budget."""
+    blocks = Blocks.within(MEMORY, dim=queries.shape[1], depth=k)
+    return [(queries[at : at + blocks.anchors], blocks) for at in range(0, len(queries), blocks.anchors)]
+
+
+def nothing(anchors: int) -> Relation:
+    """Exclude no item for any anchor."""
+    return Relation(np.zeros(anchors + 1, np.int64), np.zeros(0, np.int64))

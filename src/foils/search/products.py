@@ -1,0 +1,180 @@
+"""The float32 products that are there, and which of them is fastest in this process.
+
+What multiplies matrices fastest depends on the machine and on how its libraries were built and set, by factors of two
+to four, so it is measured, once per process, on blocks of the size that a search uses. No result depends on the choice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_info
+
+from foils._threads import one_thread
+
+Float32 = npt.NDArray[np.float32]
+
+SHAPE = (256, 1024, 384)
+"""Anchors, items and dimensions of a block that is timed."""
+SECONDS = 0.012
+"""How long each product is timed."""
+CPUINFO = Path("/proc/cpuinfo")
+FAST_BFLOAT16 = 1.5
+"""How many times faster than float32 a bfloat16 product must be to screen with it."""
+ROUNDED_BY_ENVIRONMENT = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
+"""Variables by which NVIDIA's libraries compute float32 products otherwise, whatever PyTorch is told."""
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """A way to multiply: ``into(left, right, out)`` writes float32[A, I] = left[A, d] · right[I, d]ᵀ."""
+
+    name: str
+    into: Callable[[Float32, Float32, Float32], object]
+
+
+def _numpy(left: Float32, right: Float32, out: Float32) -> None:
+    np.matmul(left, right.T, out=out)
+
+
+def _torch(left: Float32, right: Float32, out: Float32) -> None:
+    import torch
+
+    torch.mm(shared_tensor(left), shared_tensor(right).T, out=torch.from_numpy(out))
+
+
+def shared_tensor(array: npt.NDArray[Any]) -> Any:
+    """Give a tensor on the memory of an array, which is only read: PyTorch warns of arrays that cannot be written."""
+    import torch
+
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    pointer, _ = array.__array_interface__["data"]
+    seen = SimpleNamespace(__array_interface__={**array.__array_interface__, "data": (pointer, False)}, owner=array)
+    return torch.from_numpy(np.asarray(seen))
+
+
+NUMPY = Product("numpy", _numpy)
+TORCH = Product("torch", _torch)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What was measured.
+
+    Attributes:
+        gflops: name of each product → billions of operations in a second on one thread.
+        blas: NumPy's library and the kind of processor it took this one for.
+        warning: what to export where it is taken for an older one; None = all is well.
+    """
+
+    gflops: Mapping[str, float]
+    blas: str
+    warning: str | None
+
+    @property
+    def single(self) -> Product:
+        """The fastest float32 product."""
+        return max((NUMPY, TORCH), key=lambda product: self.gflops.get(product.name, 0.0))
+
+    @property
+    def is_bfloat16_fast(self) -> bool:
+        """Whether a bfloat16 product pays as a screen."""
+        return self.gflops.get("torch bfloat16", 0.0) >= FAST_BFLOAT16 * self.gflops[self.single.name]
+
+    def facts(self) -> dict[str, Any]:
+        """Give it as JSON-ready data."""
+        return {"gflops": {name: round(rate, 1) for name, rate in self.gflops.items()}, "blas": self.blas}
+
+
+def probe(*, torch: bool) -> Probe:
+    """Time the products, the first time that it is asked.
+
+    Args:
+        torch: whether to time PyTorch's too, if it is installed; importing it takes a second or two.
+    """
+    return _probe(torch=torch and find_spec("torch") is not None)
+
+
+@cache
+def _probe(*, torch: bool) -> Probe:
+    rng = np.random.default_rng(0)
+    anchors, items, dim = SHAPE
+    left, right = (rng.standard_normal((rows, dim), dtype=np.float32) for rows in (anchors, items))
+    out = np.empty((anchors, items), np.float32)
+    runs: dict[str, Callable[[], object]] = {NUMPY.name: lambda: NUMPY.into(left, right, out)}
+    if torch:
+        runs |= _torch_runs(left, right, out)
+    with one_thread():
+        gflops = {name: 2e-9 * anchors * items * dim / _seconds(run) for name, run in runs.items()}
+    return Probe(gflops, *_blas())
+
+
+def _torch_runs(left: Float32, right: Float32, out: Float32) -> dict[str, Callable[[], object]]:
+    import torch
+
+    halves = [torch.from_numpy(array).bfloat16() for array in (left, right)]
+    into = torch.empty(out.shape, dtype=torch.bfloat16)
+    runs: dict[str, Callable[[], object]] = {"torch bfloat16": lambda: torch.mm(halves[0], halves[1].T, out=into)}
+    if multiplies_float32("cpu"):
+        runs[TORCH.name] = lambda: TORCH.into(left, right, out)
+    return runs
+
+
+def multiplies_float32(kind: str) -> bool:
+    """Say whether PyTorch multiplies float32 as such; a user may have allowed it to round to fewer digits first.
+
+    Args:
+        kind: of the device: ``cpu`` or ``cuda``.
+    """
+    import torch
+
+    if kind == "cuda" and any(os.environ.get(name, "0") not in ("", "0") for name in ROUNDED_BY_ENVIRONMENT):
+        return False
+    settings: Any = torch.backends.cuda.matmul if kind == "cuda" else getattr(torch.backends.mkldnn, "matmul", None)
+    precision = getattr(settings, "fp32_precision", None)
+    if precision is not None:
+        return precision in ("none", "ieee")
+    return torch.get_float32_matmul_precision() == "highest"  # all that PyTorch before 2.9 knows
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    run()
+    # Time of this thread: what others do on the machine at that moment counts little.
+    best, until = np.inf, time.thread_time() + SECONDS
+    while (start := time.thread_time()) < until:
+        run()
+        best = min(best, time.thread_time() - start)
+    return float(best)
+
+
+def _blas() -> tuple[str, str | None]:
+    """Name NumPy's library, and warn where it was told to use, or fell back to, the kernels of an older processor."""
+    found = [one for one in threadpool_info() if one["user_api"] == "blas" and "numpy" in one["filepath"]]
+    if not found:
+        return "unknown", None
+    name = f"{found[0]['internal_api']} {found[0].get('version')} {found[0].get('architecture')}"
+    kernels, pinned = found[0].get("architecture"), os.environ.get("OPENBLAS_CORETYPE")
+    if found[0]["internal_api"] != "openblas" or kernels == "SkylakeX" or "avx512f" not in _flags():
+        return name, None
+    mend = "unset OPENBLAS_CORETYPE" if pinned else "export OPENBLAS_CORETYPE=SkylakeX"
+    return name, f"NumPy's OpenBLAS uses its {kernels} kernels on a processor that has AVX-512; for faster ones: {mend}"
+
+
+def _flags() -> frozenset[str]:
+    """Read what this processor can do; nothing where the system does not tell."""
+    try:
+        lines = CPUINFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())

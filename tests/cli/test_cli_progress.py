@@ -1,0 +1,58 @@
+"""Progress in a log: rate and remaining time, a line now and then even if nothing happens, and one at the end."""
+
+import time
+
+import pytest
+
+from foils.cli import console
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that stands still unless it is moved."""
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_pace_leaves_out_what_an_earlier_run_did(clock):
+    pace = console._Pace()
+    assert pace.line() == "begun"
+    pace.step(1_000, 10_000)
+    assert pace.line() == "1,000 of 10,000"
+    clock[0] += 4
+    pace.step(3_000, 10_000)
+    assert pace.line() == "3,000 of 10,000, 500/s, about 14 s left"
+    pace.step(10_000, 10_000)
+    assert pace.line() == "10,000 of 10,000 in 4.0 s"
+
+
+@pytest.mark.parametrize(("done", "said"), [(1, "0.5/s"), (19, "9.5/s"), (2_469, "1,234/s")])
+def test_a_rate_has_the_digits_that_matter(clock, done, said):
+    pace = console._Pace()
+    pace.step(0, 5_000)
+    clock[0] += 2
+    pace.step(done, 5_000)
+    assert pace.rate() == said
+
+
+def test_a_log_gets_a_line_now_and_then_even_if_no_step_is_done(monkeypatch, capsys):
+    monkeypatch.setattr(console, "LOG_SECONDS", 0.02)
+    with console.progress("mining") as report:
+        report(5, 10)
+        time.sleep(0.2)
+        report(10, 10)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 2
+    assert lines[0].startswith("mining: 5 of 10")
+    assert any(line.startswith("mining: 10 of 10 in ") for line in lines)
+    time.sleep(0.05)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_quick_stage_says_one_line(capsys):
+    with console.progress("mining") as report:
+        for done in range(11):
+            report(done, 10)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mining: 10 of 10 in ")
