@@ -111,10 +111,19 @@ def test_a_missing_file_of_vectors_is_named_before_the_data_is_read(run, data, o
     assert f"--{side}-vectors no.npy: there is no such file" in error
 
 
-def test_a_folder_of_vectors_is_no_file(run, data, out, tmp_path):
-    words = ["--query-vectors", tmp_path, "--corpus-vectors", data.corpus]
-    error = run("mine", data.path, "--recipe", "naive-top-k", "--negatives", 4, "--out", out, *words).error
-    assert "there is no such file" in error
+def test_a_folder_of_shards_is_read_as_one_file(run, mine, data, out, tmp_path):
+    mine()
+    expected, shards, corpus = tables(out), tmp_path / "shards", np.load(data.corpus)
+    shards.mkdir()
+    words = ["--query-vectors", data.queries, "--corpus-vectors", shards, "--out", tmp_path / "other"]
+    options = ["mine", data.path, "--recipe", "nv-retriever", "--negatives", 4, *words]
+    assert f"corpus vectors ({shards}): the folder holds no .npy file" in run(*options).error
+    np.save(shards / "2.npy", corpus[:11])
+    assert "(1 shard of" in (error := run(*options).error)
+    assert "11 rows (2.npy: 11) for 30 entries" in error
+    np.save(shards / "10.npy", corpus[11:])
+    assert run(*options).code == 0
+    assert tables(tmp_path / "other") == expected
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def with_value(matrix, value):
         (ANCHORS, ITEMS[:, :3], "4 dimensions and corpus vectors 3"),
         (with_value(ANCHORS, np.nan), ITEMS, "query vectors: row 2 .from 0. holds NaN"),
         (ANCHORS, with_value(ITEMS, np.inf), "corpus vectors: row 2 .from 0. holds infinity"),
-        (ANCHORS.astype(np.int64), ITEMS, "expected float16, float32 or float64"),
+        (ANCHORS.astype(np.int64), ITEMS, "expected float16, float32, float64"),
     ],
 )
 def test_broken_vectors_are_refused(anchors, items, words):

@@ -14,7 +14,7 @@ from foils.errors import InputError
 from foils.positives import Relation
 from foils.search import Blocks, ExactIndex, Vectors, choose_screen, device, screens
 from foils.search.device import OnDevice, columns_within, find_device, is_cut_short
-from foils.search.products import multiplies_float32
+from foils.search.products import multiplies_float32, shared_tensor
 
 plain = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "contract" / "search_reference.py")))
 made = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "test_search_selection.py")))
@@ -229,3 +229,14 @@ def test_a_real_gpu_finds_the_same(world):
         anchors.read(slice(None)), 20, plain.nobody(len(anchors)), Blocks(64, 64, 64)
     )
     assert_equal(found, ranked(anchors.matrix, items.matrix, 20))
+
+
+def test_memory_that_cannot_be_written_is_shared_without_a_warning(tmp_path, monkeypatch):
+    """PyTorch warns once in a process, so the warning is not waited for."""
+    np.save(tmp_path / "v.npy", made.normal(30, 4, 1))
+    mapped, given, take = np.load(tmp_path / "v.npy", mmap_mode="r"), [], torch.from_numpy
+    monkeypatch.setattr(torch, "from_numpy", lambda array: given.append(array.flags.writeable) or take(array))
+    tensors = [shared_tensor(one) for one in (mapped, mapped[3:20, ::2], np.array(mapped))]
+    assert given == [True, True, True]
+    assert tensors[0].data_ptr() == mapped.ctypes.data
+    np.testing.assert_array_equal(tensors[1].numpy(), mapped[3:20, ::2])

@@ -136,7 +136,7 @@ def test_shards_are_in_the_order_of_their_numbers(tmp_path):
     [
         ([normal(40, 4), normal(70, 5)], "1.npy): 5 dimensions of float32, and {folder}/0.npy has 4 of float32"),
         ([normal(40, 4), normal(70, 4).astype(np.float16)], "1.npy): 4 dimensions of float16"),
-        ([normal(40, 4), normal(69, 4)], "109 rows ({folder}/0.npy: 40, {folder}/1.npy: 69) for 110 entries"),
+        ([normal(40, 4), normal(69, 4)], "(2 shards of {folder}): 109 rows (0.npy: 40, 1.npy: 69) for 110 entries"),
         ([normal(40, 4), np.zeros((70, 4), np.int64)], "1.npy): expected float16, float32, float64, int8"),
         ([normal(40, 4), normal(70, 4)[0]], "1.npy): expected the shape (rows, dimensions), found (4,)"),
     ],
@@ -145,6 +145,11 @@ def test_shards_that_do_not_fit_are_named(parts, complaint, tmp_path):
     folder = save(tmp_path / "parts", parts)
     with pytest.raises(DataError, match=re.escape(complaint.format(folder=folder))):
         opened(folder)
+
+
+def test_not_all_of_many_shards_are_listed():
+    with pytest.raises(DataError, match=r"vectors \(20 shards\): 20 rows \(shard 0: 1, .* shard 11: 1, and 8 more\)"):
+        opened([normal(1, 4)] * 20)
 
 
 def test_a_list_of_vectors_is_no_list_of_shards():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,12 @@ class Prepared:
         identity = msgspec.structs.replace(self.identity, recipe=recipe.resolved(), scores=recipe.ordered_by())
         return replace(self, identity=identity, recipe=recipe)
 
-    def job(self, providers: Providers, found: Mapping[str, Any] | None = None) -> Job:
+    def job(self, providers: Providers, found: Callable[[], Mapping[str, Any]] = dict) -> Job:
         """Make the job of this run, with its own or other providers of candidates.
 
         Args:
             providers: who gives the candidates.
-            found: what the source has to say; see ``Search.facts``.
+            found: asked when all is done what the source has to say; see ``Search.facts``.
         """
         positives = self.inputs.positives
         return Job(
@@ -72,7 +72,7 @@ class Prepared:
             self._forbidden,
             providers,
             self.inputs.blocks.anchors,
-            self._facts(found or {}),
+            lambda: self._facts(found()),
         )
 
     def separations(self) -> dict[str, dict[str, Any]]:

@@ -69,13 +69,15 @@ def rethreshold(
         forbidden=lambda places: forbidden[places],
         providers=lambda span: [(Stored.of(result, recipe, span), all_rows(span))],
         unit_block=BLOCK,
-        facts={name: result.stats[name] for name in FACTS if name in result.stats}
-        | {
-            "warnings": [
-                *complaints(result.stats.get("separation", {})),
-                *warnings(recipe, result.units, identity.negatives, result.stats["constraints"]),
-            ]
-        },
+        facts=lambda: (
+            {name: result.stats[name] for name in FACTS if name in result.stats}
+            | {
+                "warnings": [
+                    *complaints(result.stats.get("separation", {})),
+                    *warnings(recipe, result.units, identity.negatives, result.stats["constraints"]),
+                ]
+            }
+        ),
     )
     run(job, out, execution, fresh=False, progress=progress)
 
@@ -99,7 +101,7 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
         stored = Stored.of(result, result.recipe, span)
         return [(stored, np.flatnonzero(~deeper)), (search.of(span), np.flatnonzero(deeper))]
 
-    job = replace(prepared.job(providers, search.facts()), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
+    job = replace(prepared.job(providers, search.facts), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
     run(job, out, execution, fresh=False, progress=progress)
 
 

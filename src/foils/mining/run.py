@@ -36,7 +36,7 @@ def run(job: Job, out: Path, execution: Execution, *, fresh: bool, progress: Pro
                 joined = folder.join(shards, job.names.items)
                 effort = Effort.total([*(shard.effort for shard in shards.values()), memory.lap()])
             numbers = counts.total(shards[name].counts for name in sorted(shards, key=int))
-            folder.complete(joined, counts.describe(numbers) | job.facts | effort.data())
+            folder.complete(joined, counts.describe(numbers) | dict(job.facts()) | effort.data())
         folder.clear()
 
 

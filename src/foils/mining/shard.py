@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class Job:
         forbidden: how many further items lists and constraints forbid; counted per block.
         providers: who gives the candidates.
         unit_block: units of a block.
-        facts: further statistics (anchors without positives, items with empty text, …).
+        facts: further statistics (anchors without positives, items with empty text, …), asked for when all is done.
     """
 
     identity: Identity
@@ -51,7 +51,7 @@ class Job:
     forbidden: Forbidden
     providers: Providers
     unit_block: int
-    facts: dict[str, Any]
+    facts: Callable[[], Mapping[str, Any]]
 
 
 class Part(NamedTuple):

@@ -6,7 +6,7 @@ rescored by one kernel (products exact in float64, summed in a fixed order, roun
 """
 
 from foils.search.blocks import Blocks
-from foils.search.exact import ExactIndex
+from foils.search.exact import ExactIndex, Tally
 from foils.search.forbidden import Forbidden
 from foils.search.inputs import MODEL, Inputs, VectorPair
 from foils.search.lexical import LexicalIndex
@@ -31,6 +31,7 @@ __all__ = [
     "LexicalIndex",
     "SearchMode",
     "Similarity",
+    "Tally",
     "VectorPair",
     "VectorSource",
     "Vectors",

@@ -9,6 +9,7 @@ Exclusions are applied before the cut.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,6 +59,29 @@ class Found:
     scores: Float32
     rescored: int
     overflowed: int
+
+
+class Tally:
+    """What all searches of a run took together; several threads may add to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._anchors = self._rescored = self._overflowed = 0
+
+    def add(self, found: Found) -> None:
+        """Count one more search."""
+        with self._lock:
+            self._anchors += len(found.items)
+            self._rescored += found.rescored
+            self._overflowed += found.overflowed
+
+    def data(self) -> dict[str, Any]:
+        """Give it as JSON-ready data."""
+        return {
+            "anchors_searched": self._anchors,
+            "canonical_scores_per_anchor": round(self._rescored / self._anchors, 1) if self._anchors else 0.0,
+            "anchors_searched_again_in_float32": self._overflowed,
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,11 +92,20 @@ class Shards:
         return np.concatenate([[0], np.cumsum([len(part) for part in self.parts])]).astype(np.int64)
 
     @property
+    def filename(self) -> str:
+        """Where the shards lie, for a message: their folder, or how many there are."""
+        folders = {Path(name_of(part) or "").parent for part in self.parts}
+        several = f"{len(self.parts)} shard{'s' * (len(self.parts) != 1)}"
+        return several if len(folders) > 1 or name_of(self.parts[0]) is None else f"{several} of {folders.pop()}"
+
+    @property
     def counts(self) -> str:
         """How many rows the shards have, for a message."""
-        names = [f"{name_of(part) or f'shard {place}'}: {len(part)}" for place, part in enumerate(self.parts)]
-        more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
-        return ", ".join([*names[:MOST_NAMED], *more])
+        files = [name_of(part) for part in self.parts[:MOST_NAMED]]
+        names = [Path(file).name if file else f"shard {place}" for place, file in enumerate(files)]
+        counts = [f"{name}: {len(part)}" for name, part in zip(names, self.parts, strict=False)]
+        more = [f"and {len(self.parts) - MOST_NAMED} more"] if len(self.parts) > MOST_NAMED else []
+        return ", ".join([*counts, *more])
 
     def place(self, row: int) -> tuple[str, int]:
         """Name the shard that a row lies in, and the row within."""
@@ -164,8 +173,8 @@ def join(parts: Sequence[npt.NDArray[Any]], what: str) -> Shards:
     return Shards(tuple(parts))
 
 
-def name_of(part: npt.NDArray[Any]) -> str | None:
-    """Name the file that an array is memory-mapped from."""
+def name_of(part: npt.NDArray[Any] | Shards) -> str | None:
+    """Name the file that an array is memory-mapped from, or where shards lie."""
     file = getattr(part, "filename", None)
     return None if file is None else str(file)
 

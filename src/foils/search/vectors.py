@@ -315,7 +315,7 @@ def pair_scores(anchors: Vectors, items: Vectors, rows: Int64, columns: Int64, c
 
 def named(what: str, matrix: Matrix) -> str:
     """Name a matrix for a message, with its file where it is memory-mapped."""
-    file = f"{len(matrix.parts)} shards" if isinstance(matrix, Shards) else name_of(matrix)
+    file = name_of(matrix)
     return f"{what} ({file})" if file else what
 
 

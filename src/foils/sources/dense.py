@@ -13,7 +13,7 @@ from foils.candidates import Candidates, Column, Kind
 from foils.errors import RecipeError
 from foils.positives import Units
 from foils.ranks import Depth, check_depths, depths
-from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, VectorPair, choose_screen
+from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, Tally, VectorPair, choose_screen
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pair = inputs.vectors(self.vectors, self.similarity)
         screen, chosen = choose_screen(pair.items, len(pair.anchors), inputs.search, inputs.spare_bytes)
         index = ExactIndex(pair.items, inputs.mineable, screen)
-        return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks, chosen)
+        return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks, chosen, Tally())
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,21 +72,23 @@ class OpenDense:
     forbidden: Forbidden
     blocks: Blocks
     chosen: Mapping[str, Any]
+    tally: Tally
 
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Search the items of each unit's anchor, once where several units share it."""
         anchors, places = np.unique(units.anchors, return_inverse=True)
-        items, scores = self.index.search(
+        found = self.index.find(
             self.vectors.anchors.read(anchors),
             depth,
             self.forbidden.relation(anchors),
             self.blocks,
             lambda block: self.forbidden.mask(anchors, block),
         )
-        column = Column(scores[places], Kind.RATIO, self.vectors.positive_scores(units))
-        return Candidates.listed(units, items[places], self.name, log_q=0.0).with_column(self.name, column)
+        self.tally.add(found)
+        column = Column(found.scores[places], Kind.RATIO, self.vectors.positive_scores(units))
+        return Candidates.listed(units, found.items[places], self.name, log_q=0.0).with_column(self.name, column)
 
     def facts(self) -> Mapping[str, Any]:
-        """Say what scores all items, and what was measured when it was chosen."""
+        """Say what scores all items, what was measured when it was chosen, and what had to be decided canonically."""
         told = {name: value for name, value in self.chosen.items() if name != "warnings"}
-        return {self.name: told, "warnings": list(self.chosen.get("warnings", ()))}
+        return {self.name: told | self.tally.data(), "warnings": list(self.chosen.get("warnings", ()))}

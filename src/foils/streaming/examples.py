@@ -127,18 +127,17 @@ def _check_parts(parts: Int64, anchorage: Anchorage) -> Int64:
 
 
 def _check_rows(name: str, rows: Int64, most: int) -> None:
-    wrong = np.flatnonzero((rows < 0) | (rows >= most))
-    if len(wrong):
+    if rows.view(np.uint64).max(initial=0) >= most:  # below 0 is far above
+        wrong = np.flatnonzero((rows < 0) | (rows >= most))
         raise DataError(
             f"example {wrong[0]} has the {name} row {rows[wrong[0]]}; the collection has {most:,} of them, from row 0"
         )
 
 
 def _check_known(anchors: Int64, items: Int64, positives: Positives, split: str) -> None:
-    known = anchors >= 0
-    known[known] = contains(positives.relation, anchors[known], items[known])
-    wrong = np.flatnonzero(~known)
-    if len(wrong):
+    known = (anchors >= 0) & contains(positives.relation, np.maximum(anchors, 0), items)
+    if not known.all():
+        wrong = np.flatnonzero(~known)
         raise DataError(
             f"example {wrong[0]} ({len(wrong)} in all) is no positive of the split {split!r}; take examples from "
             f"collection.positives(({split!r},)).examples() or from the triples of the split, or name another split"
