@@ -11,7 +11,7 @@ from foils.auditing import audit
 from foils.collection import Collection
 from foils.errors import FoilsError, InputError
 from foils.formats.datasets import load
-from foils.mining import Execution, Mined, mine
+from foils.mining import Execution, Mined, extend, mine
 from foils.planning import plan
 from foils.positives import Examples, Positives
 from foils.streaming import NegativeStream
@@ -31,6 +31,7 @@ __all__ = [
     "advise",
     "audit",
     "constraints",
+    "extend",
     "load",
     "mine",
     "plan",

@@ -11,9 +11,10 @@ import numpy as np
 
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import RecipeError
-from foils.positives import Units
+from foils.positives import Int64, Units
 from foils.ranks import Depth, check_depths, depths
 from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, Tally, VectorPair, choose_screen
+from foils.search.vectors import Float32
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,11 @@ class OpenDense:
     def retrieve(self, units: Units, depth: int) -> Candidates:
         """Search the items of each unit's anchor, once where several units share it."""
         anchors, places = np.unique(units.anchors, return_inverse=True)
+        items, scores = self.nearest(anchors, depth)
+        return self.listed(units, items[places], scores[places])
+
+    def nearest(self, anchors: Int64, depth: int) -> tuple[Int64, Float32]:
+        """Search for anchor rows: int64[A, depth] items, −1 where there are fewer, and float32[A, depth] scores."""
         found = self.index.find(
             self.vectors.anchors.read(anchors),
             depth,
@@ -85,8 +91,12 @@ class OpenDense:
             lambda block: self.forbidden.mask(anchors, block),
         )
         self.tally.add(found)
-        column = Column(found.scores[places], Kind.RATIO, self.vectors.positive_scores(units))
-        return Candidates.listed(units, found.items[places], self.name, log_q=0.0).with_column(self.name, column)
+        return found.items, found.scores
+
+    def listed(self, units: Units, items: Int64, scores: Float32) -> Candidates:
+        """Make candidates of the nearest items of each unit's anchor."""
+        column = Column(scores, Kind.RATIO, self.vectors.positive_scores(units))
+        return Candidates.listed(units, items, self.name, log_q=0.0).with_column(self.name, column)
 
     def facts(self) -> Mapping[str, Any]:
         """Say what scores all items, what was measured when it was chosen, and what had to be decided canonically."""
