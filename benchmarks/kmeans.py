@@ -19,8 +19,8 @@ import torch  # noqa: F401  # so that it is loaded before threads are counted
 from harness import Aim, Contender, Table, at_least, compare, is_quick, save, single_thread
 from sklearn.cluster import MiniBatchKMeans
 
+from foils._processor import multiplies_bfloat16
 from foils.clustering import spherical_kmeans
-from foils.clustering.nearest import has_fast_bfloat16
 
 Float32 = npt.NDArray[np.float32]
 Clustering = Callable[[], tuple[Float32, npt.NDArray[np.integer]]]
@@ -50,7 +50,7 @@ def main() -> None:
             even[0] >= 0.99 * quality[FAISS][0],
         ),
     ]
-    fast = "multiplies" if has_fast_bfloat16() else "does not multiply"
+    fast = "multiplies" if multiplies_bfloat16() else "does not multiply"
     save("kmeans", [table], {"aims": aims, "lines": [f"This processor {fast} bfloat16."]})
 
 

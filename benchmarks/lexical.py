@@ -28,7 +28,7 @@ from harness import Aim, Contender, Table, at_least, compare, save, single_threa
 
 from foils.positives import Relation
 from foils.search import LexicalIndex
-from foils.search.lexical import WordCounts, nothing, word_counts
+from foils.search.lexical import WordCounts, word_counts
 from foils.search.postings import Postings
 
 Int32 = npt.NDArray[np.int32]
@@ -165,7 +165,7 @@ def searched(corpus: Corpus, case: Case, kind: str) -> Table:
         ranked = rank_bm25.BM25Okapi([part.tolist() for part in np.split(corpus.numbers, corpus.indptr[1:-1])])
         few = queries[: case.slowest].tolist()  # numbers serve it as words
         runs[RANK] = (lambda: [best_of(ranked.get_scores(words)) for words in few], case.slowest)
-    truth = index.search(counts.take(np.arange(CHECKED)), K, nothing(CHECKED))[1]
+    truth = index.search(counts.take(np.arange(CHECKED)), K, Relation.empty(CHECKED))[1]
     theirs = peers(postings, queries[:CHECKED], case)[PEER][0]()
     notes = {
         PEER: f"scores within {np.abs(np.nan_to_num(truth) - np.sort(theirs.scores)[:, ::-1]).max():.0e} of foils'"
@@ -188,18 +188,18 @@ def own(index: LexicalIndex, counts: WordCounts, case: Case) -> dict[str, tuple[
 
     def plain() -> object:
         with patch("foils._compiled.is_available", lambda: False):
-            return index.search(some, K, nothing(few))
+            return index.search(some, K, Relation.empty(few))
 
     def half(start: int) -> object:
         part = counts.take(np.arange(start, every, 2))
-        return index.search(part, K, nothing(len(part)))
+        return index.search(part, K, Relation.empty(len(part)))
 
     def pair() -> object:
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(half, range(2)))
 
     return {
-        COMPILED: (lambda: index.search(counts, K, nothing(every)), every),
+        COMPILED: (lambda: index.search(counts, K, Relation.empty(every)), every),
         BARRED: (lambda: index.search(counts, K, excluded), every),
         PAIR: (pair, every),
         PLAIN: (plain, few),

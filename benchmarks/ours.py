@@ -47,7 +47,7 @@ def searcher(items: Vectors, screen: Screen) -> Search:
 
     def search(queries: Float32, k: int) -> Ids:
         return np.concatenate(
-            [index.search(part, k, nothing(len(part)), blocks)[0] for part, blocks in parts(queries, k)]
+            [index.search(part, k, Relation.empty(len(part)), blocks)[0] for part, blocks in parts(queries, k)]
         )
 
     return search
@@ -67,7 +67,7 @@ def screening(items: Float32, queries: Float32, k: int) -> str:
     """Say how much the screened mode rescored, and how many queries' bands overflowed."""
     vectors = Vectors(items, "dot")
     index = ExactIndex(vectors, np.ones(len(items), bool), BFloat16(vectors, kept=True))
-    found = [index.find(part, k, nothing(len(part)), blocks) for part, blocks in parts(queries, k)]
+    found = [index.find(part, k, Relation.empty(len(part)), blocks) for part, blocks in parts(queries, k)]
     rescored = sum(one.rescored for one in found) / len(queries)
     overflowed = sum(one.overflowed for one in found)
     band = float(index.screen.slack(queries).max()) if index.screen is not None else 0.0
@@ -80,8 +80,3 @@ def parts(queries: Float32, k: int) -> list[tuple[Float32, Blocks]]:
     """Cut queries into blocks that fit the budget."""
     blocks = Blocks.within(MEMORY, dim=queries.shape[1], depth=k)
     return [(queries[at : at + blocks.anchors], blocks) for at in range(0, len(queries), blocks.anchors)]
-
-
-def nothing(anchors: int) -> Relation:
-    """Exclude no item for any anchor."""
-    return Relation(np.zeros(anchors + 1, np.int64), np.zeros(0, np.int64))

@@ -99,6 +99,29 @@ def digest(content: Content) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def keep(path: Path, write: Callable[[Path], object]) -> str:
+    """Write a file whose damage ``kept`` will see: its SHA-256, which is given back, is noted beside it."""
+    make_folder(path.parent)
+    remove(_note_of(path))
+    write_file(path, write)
+    found = checksum(path)
+    write_file(_note_of(path), lambda partial: partial.write_text(found))
+    return found
+
+
+def kept(path: Path) -> str | None:
+    """Give the SHA-256 of a file that ``keep`` wrote; None where it is not there, or not as it was written."""
+    note = _note_of(path)
+    if not (path.exists() and note.exists()):
+        return None
+    found = checksum(path)
+    return found if note.read_text() == found else None
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
     """Turn the operating system's complaints about the folder into errors that say what to do."""

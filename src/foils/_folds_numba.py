@@ -14,42 +14,56 @@ Int64 = npt.NDArray[np.int64]
 @njit(nogil=True, cache=True, error_model="numpy")
 def dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Float32) -> None:
     """Write the inner product of ``left[rows[p]]`` and ``right[columns[p]]`` to ``scores[p]``, rounded once."""
-    width = left.shape[1]
-    cells = np.empty(max(width, 1))
+    cells = np.empty(max(left.shape[1], 1))
     for p in range(rows.size):
-        a, b = left[rows[p]], right[columns[p]]
-        half = (width + 1) // 2
-        for j in range(width - half):
-            cells[j] = np.float64(a[j]) * np.float64(b[j]) + np.float64(a[half + j]) * np.float64(b[half + j])
-        if half > width - half:
-            cells[half - 1] = np.float64(a[half - 1]) * np.float64(b[half - 1])
-        scores[p] = np.float32(_folded(cells, half)) + np.float32(0.0)
+        scores[p] = _product(left[rows[p]], right[columns[p]], cells)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def unit_dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Float32) -> None:
+    """Do what ``dots`` does with rows of ``right`` that are normalised first, as ``normalise`` does it."""
+    cells, unit = np.empty(max(left.shape[1], 1)), np.empty(left.shape[1], np.float32)
+    for p in range(rows.size):
+        unit[:] = right[columns[p]]
+        _normalise(unit, cells)
+        scores[p] = _product(left[rows[p]], unit, cells)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def normalise(vectors: Float32) -> None:
     """Divide each row of vectors[N,d] by its length, in place; zero rows stay zero."""
-    width = vectors.shape[1]
-    cells = np.empty(max(width, 1))
+    cells = np.empty(max(vectors.shape[1], 1))
     for n in range(vectors.shape[0]):
-        row = vectors[n]
-        half = (width + 1) // 2
-        for j in range(width - half):
-            cells[j] = np.float64(row[j]) * np.float64(row[j]) + np.float64(row[half + j]) * np.float64(row[half + j])
-        if half > width - half:
-            cells[half - 1] = np.float64(row[half - 1]) * np.float64(row[half - 1])
-        length = np.sqrt(_folded(cells, half))
-        if length == 0.0:
-            length = 1.0
-        for j in range(width):
-            row[j] = np.float32(np.float64(row[j]) / length)
+        _normalise(vectors[n], cells)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _folded(cells: Float64, width: int) -> float:
-    """Add the right half to the left until one cell is left."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _normalise(row: Float32, cells: Float64) -> None:
+    length = np.sqrt(_sum_of_products(row, row, cells))
+    if length == 0.0:
+        length = 1.0
+    for j in range(row.size):
+        row[j] = np.float32(np.float64(row[j]) / length)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _product(left: Float32, right: Float32, cells: Float64) -> np.float32:
+    score: np.float32 = np.float32(_sum_of_products(left, right, cells)) + np.float32(0.0)  # no -0.0
+    return score
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _sum_of_products(left: Float32, right: Float32, cells: Float64) -> float:
+    """Multiply, and add the right half to the left until one cell is left; the first halves as they are multiplied."""
+    width = left.size
     if width == 0:
         return 0.0
+    half = (width + 1) // 2
+    for j in range(width - half):
+        cells[j] = np.float64(left[j]) * np.float64(right[j]) + np.float64(left[half + j]) * np.float64(right[half + j])
+    if half > width - half:
+        cells[half - 1] = np.float64(left[half - 1]) * np.float64(right[half - 1])
+    width = half
     while width > 1:
         half = (width + 1) // 2
         for j in range(width - half):

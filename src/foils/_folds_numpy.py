@@ -25,6 +25,14 @@ def dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Flo
     scores += np.float32(0.0)  # no -0.0, so scores that tie are the same bits
 
 
+def unit_dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Float32) -> None:
+    """Do what ``dots`` does with rows of ``right`` that are normalised first, as ``normalise`` does it."""
+    for block in row_blocks(len(rows), left.shape[1], CELLS):
+        unit = right[columns[block]]
+        normalise(unit)
+        dots(left, rows[block], unit, np.arange(len(unit)), scores[block])
+
+
 def normalise(vectors: Float32) -> None:
     """Divide each row of vectors[N,d] by its length, in place; zero rows stay zero."""
     for block in row_blocks(vectors.shape[0], vectors.shape[1], CELLS):

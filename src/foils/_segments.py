@@ -10,6 +10,7 @@ Run s is ``values[bounds[s] : bounds[s + 1]]``; each element has a run that owns
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,25 @@ def places(lengths: Lengths) -> Int64:
     """
     begins = bounds(lengths)
     return np.arange(begins[-1]) - np.repeat(begins[:-1], lengths)
+
+
+def groups(lengths: Lengths, most: int) -> Iterator[slice]:
+    """Cut runs into groups of neighbours with at most so many elements together; a longer run is a group of its own.
+
+    >>> list(groups(np.array([2, 0, 3, 9, 1]), 5))
+    [slice(0, 3, None), slice(3, 4, None), slice(4, 5, None)]
+    """
+    ends, start = bounds(lengths), 0
+    while start < len(lengths):
+        stop = max(start + 1, int(np.searchsorted(ends, ends[start] + most, side="right")) - 1)
+        yield slice(start, stop)
+        start = stop
+
+
+def slices(count: int, step: int) -> Iterator[slice]:
+    """Cut ``count`` things into slices of ``step``, the last of what is left.
+
+    >>> list(slices(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return (slice(start, min(start + step, count)) for start in range(0, count, step))

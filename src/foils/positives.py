@@ -143,6 +143,11 @@ class Relation:
     items: Int64
 
     @classmethod
+    def empty(cls, n_anchors: int) -> Relation:
+        """Relate no item to any anchor."""
+        return cls(np.zeros(n_anchors + 1, np.int64), np.zeros(0, np.int64))
+
+    @classmethod
     def from_pairs(cls, anchors: Int64, items: Int64, n_anchors: int) -> Relation:
         """Sort and merge pairs given in any order."""
         order = np.lexsort((items, anchors))

@@ -1,6 +1,7 @@
 """``foils mine``: what it says, what it writes, and how it treats the folder."""
 
 import filelock
+import numpy as np
 import pytest
 from cli_world import contents, tables
 
@@ -301,3 +302,46 @@ def test_only_the_positives_of_the_split_are_excluded(mine, data, out):
     data.write_qrels("test", [(f"q{i}", f"d{j}", 1) for i in range(2) for j in range(8, 30)])
     stats = mine("naive-top-k", "--json", negatives=28).json()["stats"]
     assert stats["missing_negatives"] == 1  # 30 items less the empty one and the positives, of which q0 has two
+
+
+@pytest.fixture
+def before(mine, data, out):
+    """Mine, then append three items; gives the result's folder, which is not ``out``."""
+    assert mine().code == 0
+    records = [f'{{"_id": "new{number}", "text": "red cat {number}"}}' for number in range(3)]
+    data.write("corpus.jsonl", [*data.lines("corpus.jsonl"), *records])
+    data.set_vectors(data.corpus, lambda vectors: np.concatenate([vectors, vectors[:3] + 0.5]))
+    return out.rename(out.with_name("before"))
+
+
+def test_a_result_is_extended_by_appended_items(mine, out, before):
+    said = mine("nv-retriever", "--extend", before)
+    assert said.code == 0
+    assert "mining: 6 of 6 in " in said.err
+    assert f"written to {out}" in said.out
+    extended = out.rename(out.with_name("extended"))
+    assert mine().code == 0
+    assert tables(extended) == tables(out)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "complaint"),
+    [
+        ("nv-retriever", ["--seed", 1], "seed: 0 there, 1 now"),
+        ("naive-top-k", [], "recipe.rules: "),
+        ("nv-retriever", ["--set", "source.dense.k=50"], "recipe.source.dense.k: 100 there, 50 now"),
+    ],
+)
+def test_a_result_that_was_mined_otherwise_is_not_extended(mine, out, before, recipe, options, complaint):
+    error = mine(recipe, "--extend", before, *options).error
+    assert error.startswith(f"--extend {before} was mined otherwise:")
+    assert complaint in error
+    assert not out.exists()
+
+
+def test_what_cannot_be_extended_is_said_before_long_work(mine, out, before, tmp_path):
+    assert "is not a result of foils mine" in mine("nv-retriever", "--extend", tmp_path).error
+    assert mine("uniform").code == 0
+    other = out.rename(tmp_path / "other")
+    assert "only dense can be extended" in mine("uniform", "--extend", other).error
+    assert not out.exists()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import WORDS, save_sentence_transformer
 
+from foils._threads import one_torch_thread, torch_threads
 from foils.encoders import batches, encode_records, open_encoder, precision, workers
 from foils.encoders.adapted import Adapter, base_of, open_adapted, save_adapter
 from foils.errors import InputError
@@ -222,12 +223,12 @@ def test_products_have_one_thread_until_the_last_encoder_ends():
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        with workers.one_torch_thread() as cores:
-            assert (cores, torch.get_num_threads()) == (3, 1)
-            with workers.one_torch_thread() as again:
-                assert (again, torch.get_num_threads()) == (3, 1)
+        with one_torch_thread():
+            assert (torch_threads(), torch.get_num_threads()) == (3, 1)
+            with one_torch_thread():
+                assert (torch_threads(), torch.get_num_threads()) == (3, 1)
             assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 3
+        assert torch_threads() == torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
 

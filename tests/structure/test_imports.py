@@ -19,7 +19,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 LEVELS = (
     {"errors"},
     {"_compiled", "_folds_numba", "_folds_numpy"},
-    {"_array", "_cache", "_durable", "_extras", "_segments", "_stored", "_threads", "ranks"},
+    {"_array", "_cache", "_durable", "_extras", "_processor", "_segments", "_stored", "_threads", "ranks"},
     {"positives"},
     {"records", "triples"},
     {"candidates", "drawing"},
@@ -41,7 +41,14 @@ LEVELS = (
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 # Inside functions.
-TORCH_PLACES = ("foils._array", "foils._threads", "foils.clustering", "foils.encoders", "foils.search")
+TORCH_PLACES = (
+    "foils._array",
+    "foils._processor",
+    "foils._threads",
+    "foils.clustering",
+    "foils.encoders",
+    "foils.search",
+)
 TORCH_HOMES = ("foils.integrations", "foils.torch")  # anywhere
 
 

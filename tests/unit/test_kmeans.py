@@ -209,7 +209,7 @@ def test_what_is_no_matrix_of_finite_numbers_is_refused():
 
 def test_bfloat16_needs_pytorch_and_enough_work(monkeypatch):
     assert best_arithmetic(1e6) == "float32"
-    monkeypatch.setattr("foils.clustering.nearest.has_fast_bfloat16", lambda: True)
+    monkeypatch.setattr("foils.clustering.nearest.multiplies_bfloat16", lambda: True)
     assert best_arithmetic(1e12) == "bfloat16"
     monkeypatch.setattr("foils.clustering.nearest.find_spec", lambda _: None)
     assert best_arithmetic(1e12) == "float32"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from foils import _compiled
 from foils.positives import Relation
 from foils.search import LexicalIndex, lexical_numba, lexical_numpy
-from foils.search.lexical import nothing, word_counts
+from foils.search.lexical import word_counts
 from foils.search.lexical_words import words
 from foils.search.postings import Postings
 
@@ -38,7 +38,7 @@ def body(request):
 
 def search(items, anchors, k, *, excluded=None, asked=None, masked=None, **fields):
     index = LexicalIndex.build(items, **(USUAL | fields))
-    excluded = nothing(len(anchors)) if excluded is None else excluded
+    excluded = Relation.empty(len(anchors)) if excluded is None else excluded
     return index.search(index.counts(anchors), k, excluded, asked=asked, masked=masked)
 
 
@@ -132,8 +132,10 @@ def test_what_is_excluded_leaves_room_for_others(items, anchors, data):
 def test_items_that_are_not_allowed_are_not_returned_and_change_no_score():
     items, anchors = ["a b", "a", "a c", "a d"], ["a", "a c"]
     index = LexicalIndex.build(items, **USUAL)
-    whole, scores, _ = index.search(index.counts(anchors), 4, nothing(2))
-    found, fewer, _ = index.only(np.array([True, False, True, True])).search(index.counts(anchors), 4, nothing(2))
+    whole, scores, _ = index.search(index.counts(anchors), 4, Relation.empty(2))
+    found, fewer, _ = index.only(np.array([True, False, True, True])).search(
+        index.counts(anchors), 4, Relation.empty(2)
+    )
     for row in range(2):
         kept = (whole[row] != 1) & (whole[row] >= 0)
         assert found[row].tolist() == [*whole[row, kept], -1]
@@ -177,10 +179,10 @@ def test_threads_do_not_disturb_each_other():
     texts, anchors = zipf_texts(rng, 500, 20, 200), zipf_texts(rng, 60, 5, 200)
     index = LexicalIndex.build(texts, **USUAL)
     counts = index.counts(anchors)
-    whole = index.search(counts, 20, nothing(60))
+    whole = index.search(counts, 20, Relation.empty(60))
     with ThreadPoolExecutor(4) as pool:
         rows = [np.arange(start, start + 5) for start in range(0, 60, 5)]
-        parts = list(pool.map(lambda rows: index.search(counts.take(rows), 20, nothing(5)), rows))
+        parts = list(pool.map(lambda rows: index.search(counts.take(rows), 20, Relation.empty(5)), rows))
     np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), whole[0])
     np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), whole[1])
 
@@ -217,7 +219,7 @@ def test_the_bodies_agree_bit_for_bit():
     for kernels in BODIES.values():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(_compiled, "kernels", lambda name, kernels=kernels: kernels)
-            results.append(index.search(counts, 100, nothing(50), asked=everything(50, 2000)))
+            results.append(index.search(counts, 100, Relation.empty(50), asked=everything(50, 2000)))
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one.view(f"i{one.itemsize}"), other.view(f"i{other.itemsize}"))
 

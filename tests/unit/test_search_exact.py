@@ -207,4 +207,4 @@ def test_blocks_are_never_empty(memory):
             blocks = Blocks.within(memory, dim=dim, depth=depth)
             assert min(blocks.anchors, blocks.items, blocks.pairs) >= 1
             assert blocks.anchors <= 512
-            assert blocks.items <= 1024
+            assert blocks.items <= 512

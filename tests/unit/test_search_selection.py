@@ -199,6 +199,11 @@ def test_both_folds_give_the_same_bits(dim):
     for folds, into in zip((_folds_numba, _folds_numpy), scores, strict=True):
         folds.dots(left, rows, right, columns, into)
     np.testing.assert_array_equal(scores[0].view(np.int32), scores[1].view(np.int32))
+    for folds, into in zip((_folds_numba, _folds_numpy), scores, strict=True):
+        folds.unit_dots(left, rows, right, columns, into)
+    np.testing.assert_array_equal(scores[0].view(np.int32), scores[1].view(np.int32))
+    _folds_numpy.dots(left, rows, Vectors(right, "cosine").read(slice(None)), columns, scores[1])
+    np.testing.assert_array_equal(scores[0].view(np.int32), scores[1].view(np.int32))
     units = [left.copy(), left.copy()]
     _folds_numba.normalise(units[0])
     _folds_numpy.normalise(units[1])

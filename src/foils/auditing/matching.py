@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from foils import _segments as segments
 from foils.auditing.folded import CHUNK, folded, same_text
 from foils.positives import Int64
 from foils.records import Records, find
@@ -49,5 +50,5 @@ def numbered(ids: pa.Array) -> bool:
 
 
 def _equal(ours: Records, rows: Int64, theirs: Records, others: Int64) -> bool:
-    parts = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
+    parts = segments.slices(len(rows), CHUNK)
     return all(folded(ours, rows[part]).equals(folded(theirs, others[part])) for part in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,10 @@ from foils.cli.vectors import (
 )
 from foils.collection import Collection
 from foils.encoders import Encoder
+from foils.errors import FolderError
 from foils.mining import Execution, Mined
+from foils.mining.extend import require_extendable
+from foils.mining.identity import differences
 from foils.mining.prepare import bind
 from foils.recipes import Recipe
 from foils.search import MODEL
@@ -39,6 +43,10 @@ Negatives = Annotated[Whole, Parameter(help="Negatives per query.", validator=Nu
 Settings = Annotated[
     list[str],
     Parameter(name="--set", negative=(), help="Change a field of the recipe: part.name.field=value. May be repeated."),
+]
+Extended = Annotated[
+    Path,
+    Parameter(help="Result to take up, of the same recipe and the first of these items; only new ones are searched."),
 ]
 Memory = Annotated[str, Parameter(help="For blocks of vectors, scores and candidates: a size such as 500MB.")]
 Threads = Annotated[Whole, Parameter(help="Worker threads.", validator=Number(gte=1))]
@@ -68,6 +76,7 @@ def mine(
     named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
     set: Settings | None = None,
+    extend: Extended | None = None,
     memory: Memory = "2GB",
     threads: Threads = 2,
     search: Search = "auto",
@@ -86,7 +95,8 @@ def mine(
     ranked: of the same tenant, published before the question was asked.
 
     An interrupted run goes on where it stopped when the same command is given
-    again.
+    again. Where items were appended to the data, --extend takes up the result
+    of those before, and gives what mining all of them gives.
 
     Examples:
         foils mine scifact --recipe nv-retriever --model minilm \
@@ -99,6 +109,9 @@ def mine(
         foils mine tickets --recipe nv-retriever --model minilm \
           --negatives 8 --out runs/c --same language --before date \
           --deny reviewed.tsv
+
+        foils mine grown --recipe nv-retriever --model minilm \
+          --negatives 8 --out runs/d --extend runs/a
     """
     execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
     loaded = recipes.load(recipe, set or ())
@@ -115,13 +128,15 @@ def mine(
     note_evaluation_split(split, "these negatives come")
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
     bound = bind(limited, collection)
+    chosen = {"negatives": negatives, "split": split, "seed": seed}
     if encoders and not fresh:
-        chosen = {"recipe": loaded.resolved(), "negatives": negatives, "split": split, "seed": seed}
-        check_same_run(out, {**chosen, "collection": collection.digest(split), "constraints": bound.digests})
+        known = {"recipe": loaded.resolved(), "collection": collection.digest(split), "constraints": bound.digests}
+        check_same_run(out, {**chosen, **known})
+    earlier = None if extend is None else _earlier(extend, collection, loaded, chosen)
     vectors = _encoded(encoders, collection, kept)
     mined, worked = _mined(
-        collection, loaded, negatives=negatives, query_vectors=files[0], item_vectors=files[1], vectors=vectors,
-        constraints=limited, split=split, seed=seed, out=out, execution=execution, fresh=fresh, cache=kept or False,
+        earlier, collection, {"recipe": loaded, **chosen}, query_vectors=files[0], item_vectors=files[1],
+        vectors=vectors, constraints=limited, out=out, execution=execution, fresh=fresh, cache=kept or False,
     )  # fmt: skip
     if not worked:
         note(f"{out} is finished already; nothing was mined again")
@@ -145,8 +160,28 @@ def _encoded(encoders: dict[str, Encoder], collection: Collection, kept: Path | 
     return {name: encode(encoder, collection, kept, name=names[name]) for name, encoder in encoders.items()}
 
 
-def _mined(collection: Collection, recipe: Recipe, **options: Any) -> tuple[Mined, bool]:
-    """Mine with progress, and tell whether there was anything left to do."""
+def _earlier(path: Path, collection: Collection, recipe: Recipe, chosen: Mapping[str, Any]) -> Mined:
+    """Open a result that is to be extended.
+
+    Raises:
+        FolderError: it is no result, or was mined in another way than this run; says in what they differ.
+        InputError: it cannot be extended.
+    """
+    mined = Mined.open(path)
+    require_extendable(mined.result, collection)
+    now = {"recipe": recipe.bound(len(collection.items)).resolved(), **chosen}
+    there = mined.identity.data()
+    changed = differences({name: there[name] for name in now}, now)
+    if changed:
+        listed = "\n  ".join(changed)
+        raise FolderError(f"--extend {path} was mined otherwise:\n  {listed}\ngive the same, or leave --extend out")
+    return mined
+
+
+def _mined(
+    earlier: Mined | None, collection: Collection, chosen: Mapping[str, Any], **options: Any
+) -> tuple[Mined, bool]:
+    """Mine or extend with progress, and tell whether there was anything left to do."""
     worked = False
     with progress("mining") as report:
 
@@ -155,5 +190,8 @@ def _mined(collection: Collection, recipe: Recipe, **options: Any) -> tuple[Mine
             worked = True
             report(done, total)
 
-        mined = mining.mine(collection, recipe, progress=step, **options)
+        if earlier is None:
+            mined = mining.mine(collection, progress=step, **chosen, **options)
+        else:
+            mined = mining.extend(earlier, collection, progress=step, **options)
     return mined, worked

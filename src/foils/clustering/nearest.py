@@ -8,16 +8,16 @@ average out, and centroids are always summed in float32 and float64.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from foils._extras import require
+from foils._processor import multiplies_bfloat16
 from foils._threads import one_torch_thread
-from foils.errors import MissingExtraError
-from foils.search.products import NUMPY
+from foils.search.products import NUMPY, shared_tensor
 from foils.search.vectors import Float32
 
 Arithmetic = Literal["float32", "bfloat16"]
@@ -58,15 +58,7 @@ def best_arithmetic(multiplications: float) -> Arithmetic:
     pays; else float32.
     """
     large = multiplications >= WORTH_TORCH
-    return "bfloat16" if large and find_spec("torch") is not None and has_fast_bfloat16() else "float32"
-
-
-@cache
-def has_fast_bfloat16() -> bool:
-    """Ask PyTorch whether the processor multiplies bfloat16; where it cannot tell, say no."""
-    cpu = _torch().cpu
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(cpu, name)() for name in names if hasattr(cpu, name))
+    return "bfloat16" if large and find_spec("torch") is not None and multiplies_bfloat16() else "float32"
 
 
 def _float32(centroids: Float32) -> Nearest:
@@ -80,13 +72,14 @@ def _float32(centroids: Float32) -> Nearest:
 
 
 def _bfloat16(centroids: Float32) -> Nearest:
-    torch = _torch()
+    require("torch", ["torch"])
+    import torch
+
     right = torch.from_numpy(centroids).bfloat16().T
 
     def nearest(rows: Float32) -> tuple[Int32, Float32]:
-        given = rows if rows.flags.writeable else rows.copy()  # PyTorch warns of what it might write to
         with one_torch_thread():
-            products = torch.mm(torch.from_numpy(given).bfloat16(), right)
+            products = torch.mm(shared_tensor(rows).bfloat16(), right)
         return largest(products.view(torch.int16).numpy())
 
     return nearest
@@ -103,11 +96,3 @@ def largest(bits: Int16) -> tuple[Int32, Float32]:
     labels[below] = np.argmin(bits[below], axis=1)
     best[below] = bits[below, labels[below]]
     return labels.astype(np.int32), (best.astype(np.int32) << 16).view(np.float32)
-
-
-def _torch() -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("torch", "torch") from error
-    return torch

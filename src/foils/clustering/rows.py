@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from foils import _segments as segments
 from foils._stored import as_float32, finite_as_float32
 from foils.positives import Int64
-from foils.search.vectors import Float32, Matrix, Vectors
+from foils.search.rounding import lengths_of
+from foils.search.vectors import NEARLY_ONE, NORM_LIMIT, Float32, Matrix, Vectors
 
 BLOCK = 4096
 """Rows of a block. Fixed, because the last digits of a product may depend on its shape."""
-NEARLY_ONE = 2.0**-20
-"""Vectors whose lengths differ from 1 by no more are taken as they are."""
 SHORTEST = 1e-30
 """Below this length a vector has no direction."""
 
@@ -45,14 +45,12 @@ class UnitRows:
         Raises:
             DataError: NaN, infinity, or a length above 1e18.
         """
-        squares = np.empty(len(matrix))
-        for start in range(0, len(matrix), BLOCK):
+        lengths = np.empty(len(matrix))
+        for rows in segments.slices(len(matrix), BLOCK):
             with np.errstate(over="ignore", invalid="ignore"):
-                block = as_float32(matrix[start : start + BLOCK])
-                squares[start : start + BLOCK] = np.einsum("nd,nd->n", block, block, dtype=np.float64)
-        if not (squares <= 1e36).all():  # NaN compares as false: the complaint names the row
+                lengths[rows] = lengths_of(as_float32(matrix[rows]))
+        if not (lengths <= NORM_LIMIT).all():  # NaN compares as false: the complaint names the row
             Vectors(matrix, "cosine").check(may_be_zero=np.ones(len(matrix), np.bool_))
-        lengths = np.sqrt(squares)
         inverse = np.where(lengths > SHORTEST, 1.0 / np.maximum(lengths, SHORTEST), 0.0)
         is_unit = bool((np.abs(lengths - 1) <= NEARLY_ONE).all())
         return cls(matrix, inverse.astype(np.float32), is_unit)
@@ -78,7 +76,7 @@ def in_blocks(rows: int | Int64, make: Callable[[Rows], Made], threads: int) -> 
         The block's place among the rows, and what was made of it.
     """
     count = rows if isinstance(rows, int) else len(rows)
-    places = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    places = list(segments.slices(count, BLOCK))
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, len(places), threads):
             wave = places[first : first + threads]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from foils import _array
+from foils import _segments as segments
 from foils._threads import one_thread
 from foils.compat.candidates import CROSS_ENCODER, CrossEncoderScores, Judged
 from foils.compat.pairs import Pairs
@@ -102,8 +103,7 @@ def find(
         groups = settle_fully(provider, all_rows(rows), recipe, m, request.seed)
         return [_Group.of(group, rows.start, m, column) for group in groups]
 
-    step, total = prepared.inputs.blocks.anchors, len(prepared.units)
-    blocks = [slice(start, min(start + step, total)) for start in range(0, total, step)]
+    blocks = segments.slices(len(prepared.units), prepared.inputs.blocks.anchors)
     with one_thread(), ThreadPoolExecutor(execution.threads) as pool:
         groups = [group for block in pool.map(work, blocks) for group in block]
     return _joined(groups, pairs, search)

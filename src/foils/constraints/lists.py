@@ -62,8 +62,8 @@ def bind_list(constraint: ListConstraint, collection: Collection, read: ReadPair
         DataError: the pairs are no pairs of strings, or name an anchor or item that the collection does not have.
     """
     pairs = _given(constraint, read)
-    anchors = _rows(constraint, pairs, pairs.anchors, collection.anchors, "anchor")
-    items = _rows(constraint, pairs, pairs.items, collection.items, "item")
+    anchors = _rows(pairs, pairs.anchors, collection.anchors, "anchor")
+    items = _rows(pairs, pairs.items, collection.items, "item")
     return Relation.from_pairs(anchors, items, len(collection.anchors))
 
 
@@ -79,7 +79,7 @@ def _given(constraint: ListConstraint, read: ReadPairs) -> IdPairs:
     return IdPairs(anchors, items, lambda row: f"{name}: pair {row}")
 
 
-def _rows(constraint: ListConstraint, pairs: IdPairs, ids: pa.Array, records: Records, what: str) -> Int64:
+def _rows(pairs: IdPairs, ids: pa.Array, records: Records, what: str) -> Int64:
     rows = records.rows(ids)
     unknown = rows < 0
     if unknown.any():

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from foils.collection import Collection
 from foils.evaluating import Qrels, evaluate_ranking
+from foils.positives import Relation
 from foils.search import LexicalIndex
-from foils.search.lexical import nothing
 
 DEPTH = 100
 """Items ranked per anchor, ten times what the metric looks at: room for ties at its cut-off."""
@@ -31,7 +31,7 @@ def evaluate_bm25(collection: Collection, metric: str, *, split: str = "test") -
     found, scores = [], []
     for start in range(0, len(rows), BLOCK):
         block = counts.take(rows[start : start + BLOCK])
-        items, best, _ = index.search(block, DEPTH, nothing(len(block)))
+        items, best, _ = index.search(block, DEPTH, Relation.empty(len(block)))
         found.append(items)
         scores.append(best)
     qrels = Qrels.from_pairs(queries, judged.items, judged.grades, n_queries=len(rows))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils.drawing.exclusions import Float64, Tables
 from foils.positives import Int64
 
@@ -154,4 +155,4 @@ def _uniform(key: int, units: Int64, count: int) -> Float64:
 
 def _blocks(count: int, width: int) -> Iterator[slice]:
     step = max(1, CELLS // max(1, width))
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+    return segments.slices(count, step)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array, _compiled
+from foils import _segments as segments
 from foils._array import Key
 from foils.drawing.exclusions import Exclusions, Float64
 from foils.positives import Int64, Relation
@@ -84,8 +85,7 @@ def independent(
 
 def _in_chunks(work: Callable[[slice], object], count: int, width: int) -> None:
     """Do chunks of examples, many of them on a thread per core where kernels are compiled; which does not matter."""
-    step = max(1, CHUNK // width)
-    chunks = [slice(start, start + step) for start in range(0, count, step)]
+    chunks = list(segments.slices(count, max(1, CHUNK // width)))
     threads = min(len(chunks), _cores()) if _compiled.is_available() else 1
     if threads <= 1:
         for chunk in chunks:

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
+from foils import _segments as segments
 from foils.errors import DataError
 
 Bags: TypeAlias = "sp.csr_array[np.float32]"  # [N, V], the share of each token in each text
@@ -87,8 +88,7 @@ def _count(tokenizer: Tokenizer, texts: Sequence[str], unknown: int | None, *, b
 
 
 def _occurrences(rows: list[list[int]], width: int) -> Bags:
-    indptr = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=indptr[1:])
+    indptr = segments.bounds(np.array([len(row) for row in rows], np.int64))
     columns = np.fromiter(chain.from_iterable(rows), np.int32, indptr[-1])
     return sp.csr_array((np.ones(len(columns), np.float32), columns, indptr), shape=(len(rows), width))
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from foils._processor import multiplies_bfloat16
 from foils.encoders.encoder import Float32
 from foils.encoders.fingerprints import write_whole
 
@@ -31,11 +32,6 @@ LEAST_COSINE = 0.9999
 
 CHECK = "bfloat16 check/1"
 """Changes when the sample does."""
-
-FAST = ("avx512_bf16", "amx_bf16")
-"""Features of a CPU that multiply bfloat16 in hardware."""
-ASKED_FOR = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-"""What older versions of PyTorch tell instead."""
 
 SENTENCES = (
     "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.",
@@ -73,12 +69,7 @@ def is_fast_at_bfloat16(device: str | None) -> bool:
     kind = best_device() if device is None else torch.device(device).type
     if kind == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if kind != "cpu" or not torch.backends.mkldnn.is_available():
-        return False
-    if hasattr(torch.cpu, "get_capabilities"):
-        features = torch.cpu.get_capabilities()
-        return any(features.get(name, False) for name in FAST)
-    return any(getattr(torch.cpu, name, bool)() for name in ASKED_FOR)
+    return kind == "cpu" and multiplies_bfloat16()
 
 
 def best_device() -> str:

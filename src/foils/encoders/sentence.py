@@ -24,11 +24,12 @@ from typing import Any, get_args
 import numpy as np
 from tokenizers import Tokenizer
 
+from foils._threads import one_torch_thread, torch_threads
 from foils.encoders import batches, models, precision
 from foils.encoders.encoder import Float32, Identity, Side
 from foils.encoders.fingerprints import folder_digest, module_digest
 from foils.encoders.precision import Arithmetic, Precision
-from foils.encoders.workers import one_torch_thread, spread
+from foils.encoders.workers import spread
 from foils.errors import DataError, InputError
 from foils.positives import Int64
 
@@ -169,8 +170,8 @@ class SentenceEncoder:
             done += len(cut[place])
             tell(done)
 
-        with one_torch_thread() as cores:
-            workers = min(cores, len(cut)) if device == "cpu" else 1
+        workers = min(torch_threads(), len(cut)) if device == "cpu" else 1
+        with one_torch_thread():
             if workers > 1:
                 forward(cut[-1][:1])  # sets up the tokenizer, which the workers then share as it is
             parts = spread(

@@ -9,51 +9,13 @@ on the number of cores, so neither do the bits of a vector.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-class _Limit:
-    """The number of PyTorch's threads belongs to the process: the first holder sets one, the last restores."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.holders, self.before = 0, 1
-
-    def take(self) -> int:
-        torch: Any = import_module("torch")
-        with self.lock:
-            if self.holders == 0:
-                self.before = torch.get_num_threads()
-                torch.set_num_threads(1)
-            self.holders += 1
-            return self.before
-
-    def release(self) -> None:
-        torch: Any = import_module("torch")
-        with self.lock:
-            self.holders -= 1
-            if self.holders == 0:
-                torch.set_num_threads(self.before)
-
-
-_LIMIT = _Limit()
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[int]:
-    """Run PyTorch's products on one thread; gives the number of threads that it has otherwise."""
-    cores = _LIMIT.take()
-    try:
-        yield cores
-    finally:
-        _LIMIT.release()
 
 
 def spread(

@@ -166,7 +166,7 @@ def rank_vectors(
 def _known(collection: Collection, exclude: Sequence[str], anchors: Int64, qrels: Qrels) -> Relation:
     """Give what is left out of the rankings of these anchors, row by row."""
     if not exclude:
-        return Relation(np.zeros(len(anchors) + 1, np.int64), np.zeros(0, np.int64))
+        return Relation.empty(len(anchors))
     rows, items = collection.positives(exclude).relation.take(anchors).coordinates()
     relevant = qrels.grades > 0
     asked = Relation.from_pairs(qrels.rows()[relevant], qrels.items[relevant], len(anchors))

@@ -28,6 +28,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from foils import _segments as segments
 from foils.errors import DataError, InputError, did_you_mean
 from foils.evaluating.qrels import ABSENT, FloatArray, IntArray, Qrels
 from foils.evaluating.tie_blocks import TERMS, sort_positions
@@ -178,8 +179,7 @@ def _gains(items: IntArray, qrels: Qrels, first_row: int) -> FloatArray:
 
 def _row_blocks(queries: int, depth: int) -> Iterator[slice]:
     step = max(1, _CELLS_PER_BLOCK // max(depth, 1))
-    for start in range(0, queries, step):
-        yield slice(start, min(start + step, queries))
+    return segments.slices(queries, step)
 
 
 def _tie_breaker(ties: Ties, id_ranks: IntArray | None, last_item: int) -> IntArray | None:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foils import _segments as segments
 from foils.errors import DataError, InputError
 
 FloatArray = NDArray[np.float64]
@@ -234,8 +235,7 @@ def _sign_flip_p_value(differences: FloatArray, rounds: int, seed: int) -> float
 
 def _chunks(rounds: int, width: int) -> Iterator[slice]:
     step = max(1, _CELLS_PER_CHUNK // max(width, 1))
-    for start in range(0, rounds, step):
-        yield slice(start, min(start + step, rounds))
+    return segments.slices(rounds, step)
 
 
 def _paired(a: FloatArray, b: FloatArray) -> FloatArray:

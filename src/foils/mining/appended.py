@@ -29,6 +29,9 @@ from foils.sources.dense import OpenDense
 Bool = npt.NDArray[np.bool_]
 ALL = np.iinfo(np.int64).max
 
+SPARE = 16
+"""Appended items that are looked for beyond what a fair share would be, before looking for more."""
+
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
@@ -51,7 +54,7 @@ class Earlier:
         """Find the lists of a run, but for those of changed anchors: bool[A]."""
         table = result.candidates(["anchor", "searched_depth", "exhausted"])
         anchors, depths, exhausted = (column.to_numpy() for column in table.columns)
-        depths = np.where(exhausted, ALL, depths)
+        depths = np.where(exhausted, ALL, depths.astype(np.int64))
         deepest = np.argsort(depths, kind="stable")  # the last of an anchor's units, which may be several pairs
         rows, reach = np.zeros((2, len(changed)), np.int64)
         rows[anchors[deepest]], reach[anchors[deepest]] = deepest, depths[deepest]
@@ -97,9 +100,14 @@ class Extended:
         counts = {"items_before": self.earlier.items, "items_appended": len(self.appended.items)}
         return {**self.dense.facts(), "extended": counts}
 
-    def nearest(self, anchors: Int64, depth: int) -> tuple[Int64, Float32]:
-        """Search what was appended, as ``OpenDense.nearest`` searches all; no wider than there are appended items."""
-        first, dense, width = self.earlier.items, self.dense, min(depth, len(self.appended.items))
+    def width(self, depth: int) -> int:
+        """Guess how many of the best ``depth`` were appended, with room to spare."""
+        added = len(self.appended.items)
+        return SPARE + 2 * depth * added // (self.earlier.items + added)
+
+    def nearest(self, anchors: Int64, width: int) -> tuple[Int64, Float32]:
+        """Search what was appended, as ``OpenDense.nearest`` searches all."""
+        first, dense = self.earlier.items, self.dense
         if not width:
             return np.empty((len(anchors), 0), np.int64), np.empty((len(anchors), 0), np.float32)
         items, scores = self.appended.search(
@@ -137,21 +145,27 @@ class ExtendedShard:
         items, scores = np.empty((len(anchors), depth), np.int64), np.empty((len(anchors), depth), np.float32)
         known = self.extended.earlier.reach[anchors] >= depth
         if known.any():
-            items[known], scores[known] = self._merged(anchors[known], depth)
+            items[known], scores[known] = self._merged(anchors[known], depth, self.extended.width(depth))
         if not known.all():
             items[~known], scores[~known] = dense.nearest(anchors[~known], depth)
         return dense.listed(units, items[places], scores[places])
 
-    def _merged(self, anchors: Int64, depth: int) -> tuple[Int64, Float32]:
-        name = self.extended.dense.name
+    def _merged(self, anchors: Int64, depth: int, width: int) -> tuple[Int64, Float32]:
+        """Merge the lists with the best ``width`` of what was appended, and with more where all of these are wanted."""
+        name, most = self.extended.dense.name, min(depth, len(self.extended.appended.items))
+        width = min(width, most)
         rows = self.lists.take(pa.array(np.searchsorted(self.listed, anchors)))
         before = stored_candidates(rows, depth, {name: Kind.RATIO})
-        added = self.extended.nearest(anchors, depth)
+        added = self.extended.nearest(anchors, width)
         items = np.concatenate([before.items, added[0]], axis=1)
         scores = np.concatenate([before.columns[name].values, added[1]], axis=1)
         # What was appended has the higher rows, so this is the order by (−score, item row); NaN comes last.
         best = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-        return np.take_along_axis(items, best, axis=1), np.take_along_axis(scores, best, axis=1)
+        wanted = ((best == depth + width - 1) & (items[:, -1:] >= 0)).any(axis=1)
+        items, scores = np.take_along_axis(items, best, axis=1), np.take_along_axis(scores, best, axis=1)
+        if width < most and wanted.any():
+            items[wanted], scores[wanted] = self._merged(anchors[wanted], depth, 4 * width)
+        return items, scores
 
 
 def items_within(relation: Relation, start: int, stop: int) -> Relation:

@@ -79,8 +79,7 @@ def extend(
     refuse_foreign(path)
     if path.resolve() == result.path.resolve():
         raise InputError(f"{path} is the result that is to be extended; give another folder for the new one")
-    _require_dense(result)
-    _require_first(result, require_collection(collection))
+    require_extendable(result, require_collection(collection))
     bound = bind(constraints, collection)
     given = vectors_by_name(query_vectors, item_vectors, vectors)
     given = with_encoded(given, result.recipe, collection, named_models(model, models), folder)
@@ -114,18 +113,19 @@ def _prepare(
     )  # fmt: skip
 
 
-def _require_dense(result: Result) -> None:
-    """Check that what was found for a pair does not follow from the other items."""
+def require_extendable(result: Result, collection: Collection) -> None:
+    """Check, before long work, that a result can be extended to the items of a collection, as far as ids tell.
+
+    Raises:
+        InputError: what its source finds for a pair follows from other items too.
+        DataError: its items are not the first of the collection.
+    """
     source = result.recipe.source
     if not isinstance(source.fields, Dense):
         raise InputError(
             f"{result.path} was mined from the source {source.name}, which gives other candidates or scores when items "
             "are appended; only dense can be extended. Mine again, into another folder"
         )
-
-
-def _require_first(result: Result, collection: Collection) -> None:
-    """Check that the items of a result are the first of a collection, by their ids."""
     before, now = result.names.items, collection.items.ids
     if len(now) < len(before):
         raise DataError(

@@ -26,7 +26,7 @@ class Execution(msgspec.Struct, frozen=True):
     """How a run is carried out; a resumed run may choose anew.
 
     Raises:
-        InputError: a budget below 16 MB, or no thread.
+        InputError: a budget below 16 MB, no thread, an empty block, or no such search.
     """
 
     memory_bytes: int = 2_000_000_000

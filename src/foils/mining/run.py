@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from foils import _segments as segments
 from foils._threads import one_thread
 from foils.mining import counts
 from foils.mining.folder import Folder
@@ -73,9 +74,8 @@ def _write_shards(
 
 def _spans(job: Job) -> dict[str, slice]:
     """Name the shards, and say which units each has."""
-    total, size = len(job.units), job.identity.shard_units
-    starts = range(0, total, size)
-    return {f"{number:05d}": slice(start, min(start + size, total)) for number, start in enumerate(starts)}
+    spans = segments.slices(len(job.units), job.identity.shard_units)
+    return {f"{number:05d}": span for number, span in enumerate(spans)}
 
 
 class _Report:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils._stored import as_float32
 from foils.collection import Collection
 from foils.positives import Int64, Positives
@@ -82,7 +83,7 @@ def separation(collection: Collection, positives: Positives, queries: Matrix, co
         None where there is nothing to compare.
     """
     anchors, chosen, others = _sample(collection, positives)
-    parts = [slice(start, start + ANCHORS_AT_ONCE) for start in range(0, len(anchors), ANCHORS_AT_ONCE)]
+    parts = list(segments.slices(len(anchors), ANCHORS_AT_ONCE))
     if not parts:
         return None
     won = np.concatenate([_won(queries[anchors[at]], corpus, chosen[at], others[at]) for at in parts], axis=1)

@@ -145,8 +145,8 @@ class _Probe:
 
     def _exactly(self, size: int) -> float:
         index, part = ExactIndex(self._part(size), np.ones(size, np.bool_)), self.anchors[: self.blocks.anchors]
-        nothing = Relation.from_pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), len(part))
-        index.search(part[:1], self.width, nothing.take(np.zeros(1, np.int64)), self.blocks)
+        nothing = Relation.empty(len(part))
+        index.search(part[:1], self.width, Relation.empty(1), self.blocks)
         return _timed(lambda: index.search(part, self.width, nothing, self.blocks))[1] / len(part)
 
     def _proposing(self, index: ApproximateIndex, part: Vectors) -> float:

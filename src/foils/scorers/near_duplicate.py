@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils.candidates import Kind
 from foils.positives import Int64, gather_segments
 from foils.records import Records
@@ -111,15 +112,9 @@ class OpenNearDuplicate:
         at = scored(self.inputs, items)
         positives = self.inputs.positives
         scores = np.full(len(items), np.nan, np.float32)
-        counts = positives.degrees[anchors[at]]
-        ends = np.cumsum(counts + 1)
-        start = 0
-        while start < len(at):
-            done = ends[start - 1] if start else 0
-            stop = max(start + 1, int(np.searchsorted(ends, done + PAIRS_AT_ONCE, side="right")))
-            part = at[start:stop]
+        for group in segments.groups(positives.degrees[anchors[at]] + 1, PAIRS_AT_ONCE):
+            part = at[group]
             scores[part] = self._highest(anchors[part], items[part])
-            start = stop
         return scores
 
     def _highest(self, anchors: Int64, items: Int64) -> Float32:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from foils import _segments as segments
 from foils.positives import Int64
 
 Sets: TypeAlias = "sp.csr_array[np.float32]"  # [N, V], 1 where row n holds element v
@@ -33,12 +34,6 @@ def sizes(sets: Sets) -> Int64:
 def shared(left: Sets, right: Sets, rows: Int64, columns: Int64) -> Int64:
     """Count what the sets of each pair (left row, right row) have in common: int64[P]."""
     counts = np.zeros(len(rows), np.int64)
-    ends = np.cumsum(sizes(left)[rows] + sizes(right)[columns])
-    start = 0
-    while start < len(rows):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + ELEMENTS_AT_ONCE, side="right")))
-        part = slice(start, stop)
+    for part in segments.groups(sizes(left)[rows] + sizes(right)[columns], ELEMENTS_AT_ONCE):
         counts[part] = left[rows[part]].multiply(right[columns[part]]).sum(axis=1)
-        start = stop
     return counts

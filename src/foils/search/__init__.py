@@ -1,8 +1,16 @@
-"""Search: vectors read by blocks, and the exact index.
+"""Search: the best k items of every anchor, by vectors or by words, with what is forbidden left out before the cut.
 
 The Selection promise lives here. Fast products only *screen*, with slack above their rounding error; what survives is
 rescored by one kernel (products exact in float64, summed in a fixed order, rounded once to float32) and ordered by
-(−score, item row). So ids, order and scores do not depend on blocks, threads, memory or the BLAS in use.
+(−score, item row). So ids, order and scores do not depend on blocks, threads, memory, a GPU or the BLAS in use.
+
+    vectors      ``vectors`` (a matrix, or ``shards``, in one canonical form), ``blocks``, ``inputs``, ``forbidden``
+    exact        ``exact`` in one pass, over ``screens`` by ``products`` here or on a ``device``, with the error that
+                 ``rounding`` bounds; ``selection`` keeps shortlists, ``best`` orders
+    approximate  ``approximate`` over a ``graph`` or ``inverted`` lists, which propose what is then scored as above
+    words        ``lexical`` (BM25) over ``postings`` of ``lexical_words``
+
+Names that end in ``_numba`` and ``_numpy`` are two bodies of one kernel; see ``foils._compiled``.
 """
 
 from foils.search.blocks import Blocks

@@ -1,4 +1,4 @@
-"""The best k of every row, gathered block of items by block, ordered by (−score, item row)."""
+"""What a search keeps for every row: the cells of a block that are barred, and the best k of scored pairs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from foils import _segments as segments
 from foils.positives import Int64
 from foils.search.vectors import Float32
 
@@ -43,35 +44,24 @@ class ByItem:
         return self.rows[inside], self.items[inside] - start
 
 
-@dataclass(frozen=True, eq=False)
-class Best:
-    """What is best so far.
+def best_of_pairs(rows: Int64, items: Int64, scores: Float32, anchors: int, k: int) -> tuple[Int64, Float32]:
+    """Keep the best k scored items of every row.
 
-    Attributes:
-        items: int64[A, k], −1 = none.
-        scores: float32[A, k], NaN where there is none.
+    Args:
+        rows: int64[P], below ``anchors``.
+        items: int64[P], each once in a row.
+        scores: float32[P], canonical.
+        anchors: how many rows there are.
+        k: how many items are kept.
+
+    Returns:
+        int64[A, k] items by (−score, item row), −1 where there are fewer; float32[A, k] scores, NaN there.
     """
-
-    items: Int64
-    scores: Float32
-
-    @classmethod
-    def empty(cls, anchors: int, k: int) -> Best:
-        """Begin with nothing."""
-        return cls(np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32))
-
-    def merged(self, rows: Int64, items: Int64, scores: Float32) -> Best:
-        """Add cells, and keep the best."""
-        anchors, k = self.items.shape
-        held = np.nonzero(self.items >= 0)
-        rows = np.concatenate([held[0], rows])
-        items = np.concatenate([self.items[held], items])
-        scores = np.concatenate([self.scores[held], scores])
-        order = np.lexsort((items, -scores, rows))
-        rows, items, scores = rows[order], items[order], scores[order]
-        places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(anchors))[rows]
-        keep = places < k
-        best = Best.empty(anchors, k)
-        best.items[rows[keep], places[keep]] = items[keep]
-        best.scores[rows[keep], places[keep]] = scores[keep]
-        return best
+    order = np.lexsort((items, -scores, rows))
+    rows = rows[order]
+    places = segments.places(np.bincount(rows, minlength=anchors))
+    at = rows[places < k], places[places < k]
+    kept = order[places < k]
+    best, values = np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32)
+    best[at], values[at] = items[kept], scores[kept]
+    return best, values

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 MOST_ANCHORS = 512
 """More share each read of the items; their scores against a block of items should stay near the processor."""
-MOST_ITEMS = 1024
+MOST_ITEMS = 512
 MOST_PAIRS = 1024
 
 ITEM_BYTES = 16

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from foils._durable import checksum, make_folder, remove, write_file
+from foils import _durable as durable
 from foils.errors import MissingExtraError
 from foils.positives import Int64
 from foils.search.approximate import Bool
@@ -60,24 +60,18 @@ class GraphIndex:
             kept: the file it is kept in; None = it is not kept.
         """
         rows, graph = np.flatnonzero(mineable), empty_graph(items.dim, shape)
-        if kept is not None:
-            note = kept.with_suffix(".sha256")
-            if kept.exists() and note.exists() and note.read_text() == checksum(kept):
-                graph.load(str(kept))
-                return cls(graph, len(rows), note.read_text())
-            make_folder(kept.parent)
-            remove(note)
+        digest = None if kept is None else durable.kept(kept)
+        if digest is not None:
+            graph.load(str(kept))
+            return cls(graph, len(rows), digest)
         for start in range(0, len(rows), BUILD_ROWS):
             part = rows[start : start + BUILD_ROWS]
             graph.add(part.astype(np.uint64), items.read(part), threads=1)
         if kept is not None:
-            write_file(kept, lambda partial: graph.save(str(partial)))
-            digest = checksum(kept)
-            write_file(note, lambda partial: partial.write_text(digest))
-            return cls(graph, len(rows), digest)
+            return cls(graph, len(rows), durable.keep(kept, lambda partial: graph.save(str(partial))))
         with tempfile.TemporaryDirectory() as folder:
             graph.save(str(Path(folder) / "graph"))
-            return cls(graph, len(rows), checksum(Path(folder) / "graph"))
+            return cls(graph, len(rows), durable.checksum(Path(folder) / "graph"))
 
     def nearest(self, anchors: Float32, count: int) -> Int64:
         """Propose items: int64[A, count], −1 at the right where there are fewer."""

@@ -86,7 +86,7 @@ class InvertedIndex:
             return proposed
         faiss = import_faiss()
         anchors = np.ascontiguousarray(anchors)
-        chosen, products = self._coarse.search(anchors, self._lists_for(count), _nothing(len(anchors)), BLOCKS)
+        chosen, products = self._coarse.search(anchors, self._lists_for(count), Relation.empty(len(anchors)), BLOCKS)
         distances = np.empty((len(anchors), count), np.float32)
         pointers = (faiss.swig_ptr(array) for array in (chosen, products, distances, proposed))
         places, settings = False, faiss.SearchParametersIVF(nprobe=chosen.shape[1])
@@ -102,12 +102,6 @@ class InvertedIndex:
         """Say how many lists to look through for so many items."""
         lists = len(self.centroids)
         return min(lists, max(self.probes, math.ceil(ROOM * count * lists / self.size)))
-
-
-def _nothing(anchors: int) -> Relation:
-    """Exclude no list."""
-    none = np.zeros(0, np.int64)
-    return Relation.from_pairs(none, none, anchors)
 
 
 def import_faiss() -> Any:

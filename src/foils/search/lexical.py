@@ -23,7 +23,7 @@ from foils.search.lexical_words import Int32, Tokens, words
 from foils.search.postings import Method, Postings
 from foils.search.vectors import Float32
 
-__all__ = ["LexicalIndex", "Method", "WordCounts", "nothing", "word_counts", "words"]
+__all__ = ["LexicalIndex", "Method", "WordCounts", "word_counts", "words"]
 
 Bool = npt.NDArray[np.bool_]
 
@@ -104,7 +104,7 @@ class LexicalIndex:
         if k < 1:
             raise ValueError(f"k is {k}; it must be at least 1")
         anchors = len(counts)
-        asked = nothing(anchors) if asked is None else asked
+        asked = Relation.empty(anchors) if asked is None else asked
         masked = np.zeros((0, 0), bool) if masked is None else np.ascontiguousarray(masked)
         items, scores = np.full((anchors, k), -1, np.int64), np.full((anchors, k), np.nan, np.float32)
         answers = np.zeros(len(asked.items), np.float32)
@@ -131,8 +131,3 @@ def word_counts(numbers: Int32, indptr: Int64, postings: Postings) -> WordCounts
     order = np.lexsort((known, postings.degrees[known], rows))
     bounds = segments.bounds(np.bincount(rows, minlength=len(indptr) - 1))
     return WordCounts(known[order].astype(np.int32), counts[order].astype(np.float32), bounds)
-
-
-def nothing(anchors: int) -> Relation:
-    """Give no item for any anchor."""
-    return Relation(np.zeros(anchors + 1, np.int64), np.zeros(0, np.int64))

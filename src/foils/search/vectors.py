@@ -207,25 +207,26 @@ class Vectors:
             columns: int64[P].
             chunk: how many are read at a time.
         """
-        dots = kernels("foils._folds").dots
+        folds = kernels("foils._folds")
         # Rows of the matrix in their order: neighbours share pages of memory.
         order = np.argsort(columns)
         rows, columns, ordered = rows[order], columns[order], np.empty(len(rows), np.float32)
-        if self._is_read_as_it_is:
+        if self._lies_in_memory_as_float32:
+            dots = folds.unit_dots if self.similarity == "cosine" else folds.dots
             dots(others, rows, np.asarray(self.matrix), columns, ordered)
         else:
             for start in range(0, len(rows), chunk):
                 part = slice(start, start + chunk)
                 read = self.read(columns[part])
-                dots(others, rows[part], read, np.arange(len(read)), ordered[part])
+                folds.dots(others, rows[part], read, np.arange(len(read)), ordered[part])
         scores = np.empty_like(ordered)
         scores[order] = ordered
         return scores
 
     @property
-    def _is_read_as_it_is(self) -> bool:
+    def _lies_in_memory_as_float32(self) -> bool:
         matrix = self.matrix
-        if self.similarity == "cosine" or isinstance(matrix, Shards):
+        if isinstance(matrix, Shards):
             return False
         return matrix.dtype == np.float32 and matrix.flags.c_contiguous
 

@@ -12,7 +12,7 @@ from foils.candidates import Candidates, Column, Kind
 from foils.positives import Int64, Units
 from foils.search import ExactIndex, Inputs, VectorPair
 from foils.search.approximate import ApproximateIndex, propose
-from foils.search.best import Best
+from foils.search.best import best_of_pairs
 from foils.search.vectors import Float32
 
 SAMPLE = 200
@@ -102,9 +102,9 @@ class OpenApproximate:
             lambda rows, items: ~forbidden.pairs(anchors[rows], items),
         )
         scores = self.vectors.items.dots(vectors, rows, items, self.inputs.blocks.pairs)
-        best = Best.empty(len(anchors), depth).merged(rows, items, scores)
-        best.items[exactly], best.scores[exactly] = self._exactly(anchors[exactly], vectors[exactly], depth)
-        return best.items, best.scores
+        found, values = best_of_pairs(rows, items, scores, len(anchors), depth)
+        found[exactly], values[exactly] = self._exactly(anchors[exactly], vectors[exactly], depth)
+        return found, values
 
     def _exactly(self, anchors: Int64, vectors: Float32, depth: int) -> tuple[Int64, Float32]:
         forbidden = self.inputs.forbidden

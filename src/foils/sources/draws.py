@@ -77,8 +77,8 @@ class Drawer:
         for part in self.forbidden.parts(len(units)):
             anchors, rows = units.anchors[part], np.arange(part.stop - part.start)
             if self.urns.is_equal:  # constraints may leave few items, so list these rather than the others
-                nothing = Relation(np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.int64))
-                yield Exclusions.of(Urns.equal(self._allowed(anchors)), rows, nothing), units.keys[part], rows
+                allowed = Urns.equal(self._allowed(anchors))
+                yield Exclusions.of(allowed, rows, Relation.empty(len(rows))), units.keys[part], rows
             else:
                 excluded = self.forbidden.whole(anchors)
                 yield Exclusions.of(self.urns, self.of_anchors[anchors], excluded), units.keys[part], rows

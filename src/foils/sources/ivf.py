@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file, save_file
 
-from foils._durable import checksum, make_folder, remove, write_file
+from foils import _durable as durable
 from foils.candidates import Kind
 from foils.clustering import Arithmetic, best_arithmetic, spherical_kmeans
 from foils.errors import RecipeError
@@ -109,16 +109,11 @@ class IVF(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if inputs.cache is None:
             return self._made(inputs)
         kept = inputs.cache / "ivf" / f"{self._key(inputs)}.safetensors"
-        note = kept.with_suffix(".sha256")
-        if kept.exists() and note.exists() and note.read_text() == checksum(kept):
+        if durable.kept(kept) is not None:
             held = load_file(kept)
             return held["centroids"], held["assignment"]
         centroids, assignment = self._made(inputs)
-        make_folder(kept.parent)
-        remove(note)
-        write_file(kept, lambda partial: save_file({"centroids": centroids, "assignment": assignment}, partial))
-        digest = checksum(kept)
-        write_file(note, lambda partial: partial.write_text(digest))
+        durable.keep(kept, lambda partial: save_file({"centroids": centroids, "assignment": assignment}, partial))
         return centroids, assignment
 
     def _made(self, inputs: Inputs) -> Lists:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils.collection import Collection
 from foils.errors import DataError, InputError
 from foils.positives import Examples, Int64, Positives
@@ -115,7 +116,7 @@ class Pool:
         keep[keep] = items_with_text[items[keep]]
         pairs = np.unique(anchors[keep] * np.int64(n_items) + items[keep])
         anchors, items = np.divmod(pairs, np.int64(max(n_items, 1)))
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(anchors, minlength=n_anchors))])
+        indptr = segments.bounds(np.bincount(anchors, minlength=n_anchors))
         return cls(examples, positives, indptr, items)
 
 
