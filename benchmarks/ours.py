@@ -77,6 +77,7 @@ def screening(items: Float32, queries: Float32, k: int) -> str:
 
 
 def parts(queries: Float32, k: int) -> list[tuple[Float32, Blocks]]:
-    """Cut queries into blocks that fit the budget."""
+    """Cut queries into even blocks that fit the budget, as a run does."""
     blocks = Blocks.within(MEMORY, dim=queries.shape[1], depth=k)
-    return [(queries[at : at + blocks.anchors], blocks) for at in range(0, len(queries), blocks.anchors)]
+    count = -(-len(queries) // blocks.anchors)
+    return [(part, blocks) for part in np.array_split(queries, count)]

@@ -85,8 +85,8 @@ class Collection:
         """Read (anchor, positive) texts from CSV, JSONL or Parquet; equal texts are one anchor or item."""
         from foils.formats.pairs import read_pairs
 
-        collection = read_pairs(Path(path), anchor, positive, None if corpus is None else Path(corpus))
-        return replace(collection, normaliser=normaliser)
+        further = None if corpus is None else Path(corpus)
+        return replace(read_pairs(path, anchor, positive, further), normaliser=normaliser)
 
     @classmethod
     def from_arrays(
@@ -209,7 +209,7 @@ class Collection:
         from foils.formats.interactions import Columns, read_interactions
 
         table = None if items is None else Path(items)
-        return read_interactions(Path(path), Columns(user, item, value), table, min_value, below)
+        return read_interactions(path, Columns(user, item, value), table, min_value, below)
 
     @classmethod
     def from_triples(cls, path: str | Path) -> Collection:
@@ -273,15 +273,29 @@ class Collection:
         return replace(read_trec(Path(queries), Path(corpus), paths), normaliser=normaliser)
 
     @classmethod
-    def from_path(cls, path: str | Path) -> Collection:
+    def from_path(
+        cls,
+        path: str | Path,
+        *,
+        anchor: str | None = None,
+        positive: str | None = None,
+        min_value: float | None = None,
+        value: str | None = None,
+    ) -> Collection:
         """Read a folder or file that its contents tell: BEIR, interactions, triples, labels, or a table of pairs.
 
-        Raises:
-            DataError: it is none of them.
-        """
-        from foils.formats.recognise import read_any
+        Args:
+            path: the folder or file.
+            anchor: name of the column of anchors, or of the users of interactions; None = as in docs/input.md.
+            positive: name of the column of positives, or of the items of interactions.
+            min_value: least value of an interaction that counts, in the column that ``value`` names.
 
-        return read_any(Path(path))
+        Raises:
+            InputError: it is none of them, or the names do not go with the data.
+        """
+        from foils.formats.named import Names, read_named
+
+        return read_named(path, Names(anchor, positive, min_value, value))
 
     def part(self, anchors: Int64, items: Int64) -> Collection:
         """Keep some anchors and items, and what is judged about their pairs; triples are left out.
@@ -357,10 +371,8 @@ def require_collection(given: Any) -> Collection:
     """
     if isinstance(given, Collection):
         return given
-    found, mend = (
-        type(given).__name__,
-        "read one with Collection.from_path(path), or make one by Collection.from_arrays",
-    )
+    found = type(given).__name__
+    mend = "read one with Collection.from_path(path), or make one by Collection.from_arrays"
     if isinstance(given, str | os.PathLike):
         found = repr(str(given)[:80])
         mend = f"read it first: foils.Collection.from_path({found}), or foils.load for a public data set"

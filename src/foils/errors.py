@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
 
 SHOWN = 20
@@ -51,7 +52,7 @@ class DefectError(FoilsError):
     """An invariant of foils itself does not hold."""
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
+def did_you_mean(name: str, valid: Iterable[str], *, near_from: float = 0.4) -> str:
     """Name the nearest valid choice and list all, for the end of an error message.
 
     >>> did_you_mean("top-k", ["top_k", "uniform"])
@@ -60,9 +61,20 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     choices = sorted(valid)
     shown = ", ".join(choices[:SHOWN]) + (f" and {len(choices) - SHOWN} more" if len(choices) > SHOWN else "")
     folded = {choice.replace("-", "_").casefold(): choice for choice in choices}
-    near = difflib.get_close_matches(name.replace("-", "_").casefold(), folded, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.replace("-", "_").casefold(), folded, n=1, cutoff=near_from)
     hint = f"did you mean {folded[near[0]]!r}? " if near else ""
     return f"{hint}Valid: {shown}"
+
+
+def whole_number(name: str, value: object, low: int, high: int) -> int:
+    """Take a whole number in a range, of any type of whole numbers.
+
+    Raises:
+        InputError: it is something else, such as 4.0 or "4".
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not low <= int(value) <= high:
+        raise InputError(f"{name} is {value!r:.80}; expected a whole number from {low} to {high:,}")
+    return int(value)
 
 
 def printable(text: str) -> str:

@@ -185,12 +185,12 @@ def test_vectors_in_another_order_are_the_first_thing_said(tmp_path):
     wrong = sane | {"item_vectors": rng.permutation(vectors)}
     rows = negatives(tmp_path, [(row, [(row + 9) % n]) for row in range(n)])
     audit = foils.audit(data, rows, **wrong)
-    assert audit.report.headline.startswith("Positives score no better than random items")
+    assert audit.report.headline.startswith("Positives cannot be told by their scores from random items")
     assert audit.report.separation["model"].suspicious
     assert not foils.audit(data, rows, **sane).report.separation["model"].suspicious
     assert foils.audit(data, rows).report.separation == {}
     spoilt = foils.mine(data, "naive-top-k", negatives=3, **wrong)
-    assert said(foils.audit(spoilt), "look")[0].startswith("Positives score no better than random items")
+    assert said(foils.audit(spoilt), "look")[0].startswith("Positives cannot be told by their scores from random items")
 
 
 def test_runs_of_two_files_are_not_compared_by_their_scores(searched, tmp_path):

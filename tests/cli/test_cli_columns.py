@@ -6,6 +6,8 @@ import json
 import shlex
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 PAIRS = "query,passage\nhow do plants eat,they make sugar\nwhat is light,a wave\nwho was first,nobody knows\n"
@@ -87,7 +89,8 @@ def _digest(run, ratings, out):
     [
         (("--value", "stars"), "give --min-value too"),
         (("--min-value", 9, "--value", "stars"), "no value reaches min_value=9"),
-        (("--min-value", 4, "--anchor", "user"), "leave one out"),
+        (("--min-value", 4, "--anchor", "usr", "--value", "stars"), "name another by user= (--anchor COLUMN"),
+        (("--min-value", 4), "name another by value= (--value COLUMN)"),
     ],
 )
 def test_ratings_that_make_no_sense(run, ratings, out, options, message):
@@ -180,3 +183,44 @@ def test_constraints_in_a_recipe_are_told_where_they_belong(run, data, out, tmp_
     error = run("mine", data.path, "--recipe", recipe, "--negatives", 1, "--out", out).error
     assert "--same FIELD" in error
     assert json.dumps("scorers") not in error
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_ratings_that_are_not_looked_at_are_mentioned(run, tmp_path, out, suffix):
+    rows = [{"user": "u1", "item": "i1", "Rating": 5}, {"user": "u2", "item": "i2", "Rating": 1}]
+    path = tmp_path / f"rated.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif suffix == "jsonl":
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    else:
+        comma = "," if suffix == "csv" else "\t"
+        path.write_text("".join(f"{comma.join(map(str, row))}\n" for row in (rows[0], *(r.values() for r in rows))))
+    note = "the column 'Rating' is not used: every row counts as liked; give --value Rating --min-value N"
+    assert note in run("mine", path, *MINE, "--out", out).err
+    said = run("mine", path, "--value", "Rating", "--min-value", 4, *MINE, "--out", tmp_path / "some").err
+    assert "is not used" not in said
+
+
+def test_no_other_column_is_mentioned(run, tmp_path, out):
+    path = tmp_path / "words.csv"
+    path.write_text("user,item,score,year\nu1,i1,good,1999\nu2,i2,bad,2001\n")
+    assert "is not used" not in run("mine", path, *MINE, "--out", out).err
+
+
+def test_users_and_items_that_are_called_otherwise(run, tmp_path, out):
+    path = tmp_path / "shop.csv"
+    path.write_text("customer,sku,stars\nc1,s1,5\nc1,s2,1\nc2,s1,4\nc2,s3,2\n")
+    named = ("--anchor", "customer", "--positive", "sku")
+    said = run("mine", path, *named, "--value", "stars", "--min-value", 4, *MINE, "--out", out, "--json")
+    assert said.code == 0, said.err
+    assert said.json()["stats"]["anchors"] == 2
+    asis = run("mine", path, *named, *MINE, "--out", tmp_path / "texts")
+    assert "the column 'stars' is not used" in asis.err
+
+
+def test_help_and_messages_say_which_row_is_whose(run, pairs, tmp_path, out):
+    for command in ("mine", "eval", "train"):
+        said = " ".join(run(command, "--help").out.split())
+        assert "data.anchors.texts[i]" in said
+        assert "foils.Collection.from_path(DATA)" in said

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from cli_world import ITEMS
 
@@ -32,7 +33,7 @@ def test_each_metric_has_its_interval(run, data, models):
     said = run("eval", data.path, "--model", models[0])
     assert said.code == 0
     lines = said.out.splitlines()
-    assert lines[0] == "5 queries of test, 30 items"
+    assert lines[0] == "5 queries of test, 30 items, by cosine"
     assert lines[1] == f"model:   {models[0]}"
     assert lines[3].split() == ["metric", "model", "[95", "%", "interval]"]
     assert [line.split()[0] for line in lines[4:]] == ["ndcg@10", "mrr@10", "recall@100", "map"]
@@ -64,7 +65,7 @@ def test_json_holds_numbers(run, data, models):
     alone = run(*command).json()
     assert alone | {"metrics": None} == {
         "split": "test", "queries": 5, "items": 30, "excluded": [], "model": str(models[0]), "against": None,
-        "level": 0.95, "metrics": None,
+        "similarity": "cosine", "level": 0.95, "metrics": None,
     }  # fmt: skip
     value = alone["metrics"]["ndcg@10"]["model"]
     assert 0 <= value["low"] <= value["estimate"] <= value["high"] <= 1
@@ -75,11 +76,28 @@ def test_json_holds_numbers(run, data, models):
     assert 0 < both["difference"]["p_value"] <= 1
 
 
+def test_vectors_are_ranked_by_what_was_asked_for(run, data, tmp_path):
+    """By the inner product one long item wins every ranking; by cosine it does not."""
+    noise = np.random.default_rng(0)
+    items = noise.normal(size=(30, 4)).astype(np.float32)
+    queries = np.abs(noise.normal(size=(12, 4))).astype(np.float32)
+    items[0] = 1000
+    np.save(tmp_path / "q.npy", queries)
+    np.save(tmp_path / "c.npy", items)
+    words = ("eval", data.path, "--query-vectors", tmp_path / "q.npy", "--corpus-vectors", tmp_path / "c.npy")
+    by = {name: run(*words, "--similarity", name, "--json").json() for name in ("cosine", "dot")}
+    assert [by[name]["similarity"] for name in by] == ["cosine", "dot"]
+    assert by["cosine"]["metrics"] != by["dot"]["metrics"]
+    assert by["cosine"] == run(*words, "--json").json()
+    assert ", by dot\n" in run(*words, "--similarity", "dot").out
+    assert "euclid" in run(*words, "--similarity", "euclid").error
+
+
 def test_what_is_excluded_is_not_ranked(run, data, models):
     data.write_qrels("seen", [("q8", f"d{item}", 1) for item in range(ITEMS)])  # the answer, d9, too
     command = ("eval", data.path, "--model", models[0], "--metric", "mrr@10")
     said = run(*command, "--exclude", "seen")
-    assert said.out.startswith("5 queries of test, 30 items, without the positives of seen\n")
+    assert said.out.startswith("5 queries of test, 30 items, without the positives of seen, by cosine\n")
     plain, without = (run(*command, "--json", *more).json() for more in ((), ("--exclude", "seen")))
     assert without["excluded"] == ["seen"]
     # query 8 ranks its answer alone

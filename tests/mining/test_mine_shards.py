@@ -35,7 +35,7 @@ def test_the_short_units_of_a_shard_are_searched_together(tmp_path, monkeypatch)
     this.mine(DEEP, tmp_path / "out", execution=Execution(threads=8))
     assert file_bytes(tmp_path / "out") == wanted
     by_depth = {depth: [units for found, units in searches if found == depth] for depth, _ in searches}
-    assert len(by_depth[5]) == 8 + 8 + 4  # a block for every thread
+    assert len(by_depth[5]) == 4 + 4 + 4  # two shards at a time: a block for every thread
     for depth in (10, 20, 40):
         assert len(by_depth[depth]) <= 3  # one for each shard, however many blocks the units came from
     settled = {int(depth): units for depth, units in depths.items()}

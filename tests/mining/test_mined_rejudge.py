@@ -46,7 +46,7 @@ def test_an_epoch_does_not_depend_on_blocks_or_shards(recipe_file, monkeypatch):
 
 
 def test_a_negative_epoch_is_refused():
-    with pytest.raises(InputError, match="expected 0 or more"):
+    with pytest.raises(InputError, match="expected a whole number from 0"):
         problem().mine("uniform").sample(-1)
 
 

@@ -5,10 +5,10 @@ import pytest
 
 import foils
 from foils.collection import Collection
-from foils.mining.sanity import ANCHORS, ITEMS, complaints, separation
+from foils.mining.sanity import ANCHORS, ITEMS, Separation, complaints, separation
 
 ANCHOR_COUNT, ITEM_COUNT, DIM = 300, 400, 16
-COMPLAINT = "positives score no better than random items"
+COMPLAINT = "positives cannot be told by their scores from random items"
 
 
 def data(anchors=ANCHOR_COUNT, items=ITEM_COUNT, **options):
@@ -64,7 +64,41 @@ def test_vectors_that_are_all_the_same_know_nothing():
     assert (found.share, found.suspicious) == (0.5, True)
 
 
-@pytest.mark.parametrize("anchors", [1, 10, 55])
+@pytest.mark.parametrize("seed", range(20))
+def test_another_order_of_160_anchors_is_noticed(seed):
+    queries, corpus = vectors(10.0, seed, anchors=160)
+    found = separated(data(160), shuffled(queries, seed), corpus)
+    assert found.suspicious, found
+    assert "cannot be told" in found.complaint() if found.low <= 0.5 else "hardly better" in found.complaint()
+    assert f"in {found.share:.0%} of cases [{100 * found.low:.0f}, " in found.complaint()
+
+
+@pytest.mark.parametrize("anchors", [20, 40, 80, 160, 1000])
+def test_a_share_of_seven_in_ten_is_doubted_once_in_two_hundred_times_at_most(anchors):
+    """By the widest spread that a share of 0.7 leaves, and the threshold that the rule amounts to."""
+    spread = np.sqrt(1 / 12)
+    reach = 2.5758293035489004 * spread / np.sqrt(anchors)
+    draws = 0.7 + spread / np.sqrt(anchors) * np.random.default_rng(0).standard_normal(4000)
+    rings = [
+        Separation(share=x, low=x - reach, high=x + reach, anchors=anchors, looks=anchors).suspicious for x in draws
+    ]
+    assert np.mean(rings) <= 0.0075
+
+
+@pytest.mark.parametrize("anchors", [20, 30, 60, 160])
+def test_weak_encoders_with_few_anchors_are_left_in_peace(anchors):
+    found = [separated(data(anchors), *vectors(0.3, seed, anchors=anchors)) for seed in range(15)]
+    assert 0.6 < np.mean([one.share for one in found]) < 0.85
+    assert not any(one.suspicious for one in found)
+
+
+def test_a_result_of_before_is_read_too():
+    old = {"share": 0.52, "low": 0.43, "high": 0.61, "anchors": 160}
+    assert len(complaints({"model": old})) == 1
+    assert complaints({"model": old | {"looks": 19}}) == []
+
+
+@pytest.mark.parametrize("anchors", [1, 10, 19])
 def test_few_anchors_never_ring(anchors):
     queries, corpus = vectors(1.0, anchors=anchors)
     assert not separated(data(anchors), shuffled(queries), shuffled(corpus)).suspicious

@@ -185,7 +185,7 @@ def test_centroids_may_be_learned_from_a_sample():
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"clusters": 0}, "clusters is 0; expected at least 1"),
+        ({"clusters": 0}, "clusters is 0; expected a whole number from 1"),
         ({"clusters": 61}, "61 clusters of 60 vectors"),
         ({"clusters": 2, "iterations": 0}, "iterations is 0"),
         ({"clusters": 2, "threads": 0}, "threads is 0"),

@@ -206,5 +206,5 @@ def test_blocks_are_never_empty(memory):
         for depth in (1, 10**6):
             blocks = Blocks.within(memory, dim=dim, depth=depth)
             assert min(blocks.anchors, blocks.items, blocks.pairs) >= 1
-            assert blocks.anchors <= 512
+            assert blocks.anchors <= 1024
             assert blocks.items <= 512

@@ -221,3 +221,15 @@ def test_half_precision_is_read_by_its_bits():
 def test_rows_of_length_one_are_not_copied():
     unit = Vectors(normal(50, 8, 0), "cosine").read(slice(None))
     assert np.shares_memory(Vectors(unit, "cosine").roughly(slice(3, 9)), unit)
+
+
+@pytest.mark.parametrize("power", [-149, -136, -130, -60])
+def test_short_items_are_found_under_cosine(body, power):
+    """The inverse of their length is beyond float32."""
+    anchors, items = normal(6, 8, 0), normal(120, 8, 1)
+    items[::5] *= np.float32(2.0**power)
+    items[~items.any(axis=1)] = 1
+    found = find(anchors, items, 20, Blocks(6, 50, 50), SCREENS["numpy"], "cosine")
+    scores = plain.canonical(*(Vectors(side, "cosine").read(slice(None)) for side in (anchors, items)))
+    expected = plain.reference(scores, 20, np.zeros(scores.shape, bool))
+    np.testing.assert_array_equal(found[0], expected[0])

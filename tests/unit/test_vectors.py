@@ -32,7 +32,10 @@ def test_files_and_arrays_are_opened_as_they_are(dtype, tmp_path):
 @pytest.mark.parametrize(
     ("matrix", "complaint"),
     [
-        (normal(4, 3), "4 rows for 5 entries of corpus.jsonl; row i must be the vector of its i-th line"),
+        (
+            normal(4, 3),
+            "4 rows for 5 entries of corpus.jsonl; row i must be the vector of the i-th of them",
+        ),
         (normal(5, 3)[0], r"expected the shape (rows, dimensions), found (3,)"),
         (np.zeros((5, 0), np.float32), "found (5, 0)"),
         (np.zeros((5, 3), np.int64), "or bfloat16 as 2-byte voids (V2), found int64"),

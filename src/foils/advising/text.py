@@ -19,10 +19,15 @@ def describe(advice: Advice) -> str:
     )
     lines = [*advice.sentences, "", tried, "", _row(HEAD), *map(_arm, advice.arms)]
     if advice.cost is not None:
-        mining, training = duration(advice.cost.mining_seconds), duration(advice.cost.training_seconds)
-        lines += ["", f"on all of the data: mining takes about {mining}, one training about {training}"]
+        mining, training = _about(advice.cost.mining_seconds), _about(advice.cost.training_seconds)
+        lines += ["", f"on all of the data: mining takes {mining}, one training {training}"]
     together = "intervals hold together at 95 %; they are over seeds and held-out anchors"
     return "\n".join([*lines, "", together])
+
+
+def _about(seconds: float) -> str:
+    said = duration(seconds)
+    return said.replace("<", "less than") if said.startswith("<") else f"about {said}"
 
 
 def _arm(arm: Arm) -> str:

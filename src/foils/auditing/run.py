@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,6 +132,10 @@ def audit(
         check_folder(Path(out), REPORT)
     if (query_vectors is None) != (item_vectors is None):
         raise InputError("give query vectors and item vectors together; one of the two was left out")
+    if truth is not None and not isinstance(truth, Collection | str | os.PathLike):
+        raise InputError(
+            f"truth is {truth!r:.80}; expected a Collection, the path of a data set, or that of a file of judgements"
+        )
     started = time.perf_counter()
     tell = progress or (lambda _what, _done, _total: None)
     with PeakMemory() as memory:

@@ -83,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         told, terminated = INTERRUPTED.get(asked), isinstance(error, Terminated)
         word = "terminated" if terminated else "interrupted"
-        complain(f"{word}; {told}" if told else word)
+        notes = [f" ({note})" for note in getattr(error, "__notes__", ())]
+        complain("".join([f"{word}; {told}" if told else word, *notes]))
         return EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     except Exception:
         complain(f"this is a fault of foils; please report it, with what follows\n{traceback.format_exc()}")

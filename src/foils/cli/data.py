@@ -14,7 +14,7 @@ from foils.cli.console import note
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.formats.datasets import NAME, load
-from foils.formats.recognise import read_any, read_pairs_folder, recognised
+from foils.formats.named import Names, read_named, unused_rating
 from foils.positives import DEVELOPMENT, nearest_split
 
 EVALUATION = ("test", *DEVELOPMENT)
@@ -38,15 +38,18 @@ class Columns:
     """What a user says of the columns of a table.
 
     Attributes:
-        anchor: column of the anchors of a table of pairs.
-        positive: column of its positives.
+        anchor: column of the anchors of a table of pairs, or of the users of interactions.
+        positive: column of its positives, or of the items.
         min_value: least value of an interaction that counts.
         value: column of the values of interactions.
     """
 
-    anchor: Annotated[str | None, Parameter(help="Column of the anchors in a table of pairs. [default: anchor]")] = None
+    anchor: Annotated[
+        str | None,
+        Parameter(help="Column of the anchors of pairs, or the users of interactions. [default: anchor, user]"),
+    ] = None
     positive: Annotated[
-        str | None, Parameter(help="Column of the positives in a table of pairs. [default: positive]")
+        str | None, Parameter(help="Column of the positives, or the items of interactions. [default: positive, item]")
     ] = None
     min_value: Annotated[
         float | None, Parameter(help="Least value of an interaction that counts; a rating such as 4.")
@@ -123,25 +126,18 @@ def note_evaluation_split(split: str, what: str) -> None:
 
 def _read(data: Path, columns: Columns) -> Collection:
     given = columns.given()
-    pairs, ratings = ([name for name in names if name in given] for names in
-                      (("--anchor", "--positive"), ("--min-value", "--value")))  # fmt: skip
-    if pairs and ratings:
-        raise InputError(f"{pairs[0]} is for a table of pairs and {ratings[0]} for interactions; leave one out")
-    if columns.value is not None and columns.min_value is None:
-        raise InputError(f"--value {columns.value} names the column that --min-value looks at; give --min-value too")
-    if pairs:
-        reader = read_pairs_folder if data.is_dir() else Collection.from_pairs
-        return reader(data, anchor=columns.anchor or "anchor", positive=columns.positive or "positive")
-    if columns.min_value is not None:
-        if recognised(data) != Collection.from_interactions:
-            raise InputError(
-                f"--min-value is for interactions, which have the columns user and item; {data} is something else"
-            )
-        return Collection.from_interactions(data, value=columns.value or "value", min_value=columns.min_value)
-    if NAME.fullmatch(str(data)) and not data.exists():
+    if not given and NAME.fullmatch(str(data)) and not data.exists():
         note(f"there is no folder or file {data} here; looking for the data set of this name, or downloading it")
         return load(str(data))
-    return read_any(data)
+    names = Names(columns.anchor, columns.positive, columns.min_value, columns.value)
+    collection = read_named(data, names)
+    if rating := unused_rating(data, names):
+        column = "" if rating == "value" else f"--value {shlex.quote(rating)} "
+        note(
+            f"the column {rating!r} is not used: every row counts as liked; give {column}--min-value N to count those "
+            "from N on alone"
+        )
+    return collection
 
 
 def _require_split(collection: Collection, split: str) -> None:

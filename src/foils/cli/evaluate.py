@@ -37,6 +37,7 @@ from foils.evaluating.metrics import Metric
 from foils.evaluating.significance import Interval, PairedDifference
 from foils.mining.encoded import memo_of
 from foils.scorers.cross_encoder_model import CrossEncoderModel
+from foils.search import Similarity
 
 LEVEL, INTERVAL = 0.95, "95 % interval"
 
@@ -101,6 +102,9 @@ def evaluate(
     split: Split = "test",
     named: Columns = AS_THEY_ARE,
     exclude: Excluded | None = None,
+    similarity: Annotated[
+        Similarity, Parameter(help="How vectors are compared; matrix factorisation is ranked by dot.")
+    ] = "cosine",
     metric: Metrics | None = None,
     query_prompt: QueryPrompt | None = None,
     corpus_prompt: CorpusPrompt | None = None,
@@ -125,7 +129,7 @@ def evaluate(
           --query-vectors q.npy --corpus-vectors c.npy
 
         foils eval clicks --query-vectors users.npy --corpus-vectors items.npy \
-          --exclude train
+          --similarity dot --exclude train
 
         foils eval scifact --model minilm --rerank models/reranker \
           --against minilm
@@ -144,15 +148,16 @@ def evaluate(
     collection.judgements.select(left_out)  # are there such splits?
     if kept is not None and query_vectors is None:
         note(f"vectors are kept in {kept}; what is there is not encoded again")
-    rankings = _rankings(collection, system, split, left_out, max(depth_of(names), 0 if reranker is None else depth))
+    ranked = _Ranked(collection, split, left_out, similarity)
+    rankings = ranked.by(system, max(depth_of(names), 0 if reranker is None else depth))
     if reranker is not None:
         rankings = reranked(collection, rankings, reranker, depth, kept)
     ours = rankings.evaluate(names)
-    theirs = None if other is None else _rankings(collection, other, split, left_out, depth_of(names)).evaluate(names)
+    theirs = None if other is None else ranked.by(other, depth_of(names)).evaluate(names)
     lines = {name: _line(ours, theirs, name) for name in names}
     name = system.name if rerank is None else f"{system.name}, the first {depth} reranked by {rerank}"
     facts = {"split": split, "queries": len(ours.anchors), "items": len(collection.items)}
-    facts |= {"excluded": list(left_out)}
+    facts |= {"excluded": list(left_out), "similarity": similarity}
     if json:
         metrics = {name: line.data() for name, line in lines.items()}
         say_json({**facts, "model": name, "against": against, "level": LEVEL, "metrics": metrics})
@@ -162,16 +167,29 @@ def evaluate(
         head += ["against", f"difference [{INTERVAL}]", "p"]
     without = f", without the positives of {', '.join(left_out)}" if left_out else ""
     say(
-        f"{len(ours.anchors):,} queries of {split}, {len(collection.items):,} items{without}\n"
+        f"{len(ours.anchors):,} queries of {split}, {len(collection.items):,} items{without}, by {similarity}\n"
         f"model:   {name}\n" + ("" if against is None else f"against: {against}\n")
     )
     say(_table([head, *([name, *line.cells()] for name, line in lines.items())]))
 
 
-def _rankings(collection: Collection, system: System, split: str, exclude: tuple[str, ...], depth: int) -> Rankings:
-    anchors, items = system.vectors(collection)
-    with progress("ranking") as report:
-        return rank_vectors(collection, anchors, items, depth=depth, split=split, exclude=exclude, progress=report)
+@dataclass(frozen=True)
+class _Ranked:
+    """What is ranked, and how vectors are compared."""
+
+    collection: Collection
+    split: str
+    exclude: tuple[str, ...]
+    similarity: Similarity
+
+    def by(self, system: System, depth: int) -> Rankings:
+        """Rank by what a system gives."""
+        anchors, items = system.vectors(self.collection)
+        with progress("ranking") as report:
+            return rank_vectors(
+                self.collection, anchors, items, depth=depth, split=self.split, exclude=self.exclude,
+                similarity=self.similarity, progress=report,
+            )  # fmt: skip
 
 
 def _line(ours: Evaluation, theirs: Evaluation | None, name: str) -> Line:

@@ -20,8 +20,20 @@ from foils.search import MODEL
 Files = tuple[Path | None, Path | None]
 """The .npy files of queries and corpus, or folders of them; or None."""
 
-QueryVectors = Annotated[Path, Parameter(help=".npy file, or folder of them; row i is of record i of queries.jsonl.")]
-CorpusVectors = Annotated[Path, Parameter(help=".npy file, or folder of them; row i is of record i of corpus.jsonl.")]
+QueryVectors = Annotated[
+    Path,
+    Parameter(
+        help=".npy file, or folder of them; row i is the vector of data.anchors.texts[i] of "
+        "data = foils.Collection.from_path(DATA): in a BEIR folder, of record i of queries.jsonl."
+    ),
+]
+CorpusVectors = Annotated[
+    Path,
+    Parameter(
+        help=".npy file, or folder of them; row i is the vector of data.items.texts[i]: in a BEIR folder, of record i "
+        "of corpus.jsonl."
+    ),
+]
 QueryPrompt = Annotated[str, Parameter(help="What stands before a query, instead of what --model says.")]
 CorpusPrompt = Annotated[str, Parameter(help="What stands before an item, instead of what --model says.")]
 PrecisionOf = Annotated[

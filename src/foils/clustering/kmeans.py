@@ -15,10 +15,12 @@ from foils.clustering.nearest import Arithmetic, Int32, best_arithmetic, nearest
 from foils.clustering.result import Clusters
 from foils.clustering.rows import Rows, UnitRows, in_blocks
 from foils.clustering.update import Float64, new_centroids, reseeded, sums_of
-from foils.errors import InputError
+from foils.errors import InputError, whole_number
 from foils.positives import Int64
+from foils.search.shards import Shards
 from foils.search.vectors import Float32, Matrix, Vectors
 
+MOST = 2**31 - 1  # clusters are numbered in int32
 CAPPED_UPDATES = 2
 """Iterations at the end whose centroids follow from capped clusters, where there is a cap."""
 
@@ -146,11 +148,15 @@ def _drawn(rows: UnitRows, clusters: int, seed: int, sample: int | None) -> tupl
 
 def _check(matrix: Matrix, clusters: int, iterations: int, cap: float | None, threads: int) -> None:
     """Refuse numbers out of range."""
+    if not isinstance(matrix, np.ndarray | Shards):
+        raise InputError(
+            f"vectors is a {type(matrix).__name__}; expected an array: numpy.load(path, mmap_mode='r') reads a file, "
+            "numpy.asarray(…, dtype='float32') makes one of other numbers"
+        )
     if matrix.ndim != 2 or not is_accepted(matrix.dtype):
         found = f"vectors of shape {matrix.shape} and type {matrix.dtype}"
         raise InputError(f"{found}; expected (rows, dimensions) of {ACCEPTED}")
     for name, value in (("clusters", clusters), ("iterations", iterations), ("threads", threads)):
-        if value < 1:
-            raise InputError(f"{name} is {value}; expected at least 1")
+        whole_number(name, value, 1, MOST)
     if cap is not None and not cap >= 1:
         raise InputError(f"cap is {cap}; expected at least 1: clusters cannot all be smaller than their mean")

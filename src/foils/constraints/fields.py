@@ -16,6 +16,13 @@ from foils.constraints.spans import spans
 from foils.errors import DataError, InputError, did_you_mean
 from foils.positives import Int64
 
+NO_FIELDS = (
+    "they have none at all. Fields are further keys of the records in queries.jsonl and corpus.jsonl (a BEIR folder), "
+    "further columns of the tables of users and items, or anchor_fields and item_fields of Collection.from_arrays; a "
+    "table of pairs has no place for them"
+)
+"""Where fields come from, for messages."""
+
 
 class Same(msgspec.Struct, frozen=True):
     """Items whose field has the anchor's value; text is compared as it is, upper and lower case differ."""
@@ -80,7 +87,7 @@ def _shown(constraint: FieldConstraint) -> str:
 def _column(constraint: FieldConstraint, records: Records, what: str) -> pa.Array:
     """Give the field as a plain column; categories are spelled out."""
     if constraint.field not in records.fields:
-        near = did_you_mean(str(constraint.field), records.fields) if records.fields else f"the {what} have no fields"
+        near = did_you_mean(str(constraint.field), records.fields) if records.fields else NO_FIELDS
         raise InputError(f"{_shown(constraint)}: the {what} have no field {constraint.field!r}; {near}")
     column = records.fields[constraint.field]
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from foils.collection import Collection
+from foils.collection import Collection, require_collection
 from foils.encoders.cache import Progress, VectorCache
 from foils.encoders.chunks import Digests, text_digests
 from foils.encoders.encoder import Encoder, Float32, Side, TellingEncoder
-from foils.errors import DataError
+from foils.errors import DataError, InputError
 from foils.positives import Int64
 from foils.records import Records
 
@@ -32,6 +32,9 @@ def encode_collection(
     encoder: Encoder, collection: Collection, *, cache: Path | None = None, progress: Progress | None = None
 ) -> tuple[Float32, Float32]:
     """Encode anchors and items: float32[A, d] and float32[I, d]; see ``encode_records``."""
+    if isinstance(encoder, Collection):
+        raise InputError("the first argument is the Collection; expected encode_collection(encoder, collection)")
+    require_collection(collection)
     anchors = encode_records(encoder, collection.anchors, "anchors", cache=cache, progress=progress)
     return anchors, encode_records(encoder, collection.items, "items", cache=cache, progress=progress)
 

@@ -103,6 +103,11 @@ def model_folder(model: str) -> Path:
     """
     folder = models.find_folder(model)
     if folder is not None:
+        if (folder / "identity.json").is_file() and (folder / "negatives.parquet").is_file():
+            raise InputError(
+                f"model {model!r:.200}: is a result of foils mine, which holds negatives and no model; train one with "
+                "it (foils train DATA --mined RESULT --out MODEL), and give that"
+            )
         return folder
     if model in NAMES:
         return minilm_folder()

@@ -107,6 +107,8 @@ def depth_of(metrics: Sequence[str]) -> int:
     Raises:
         InputError: there is none, or one is not known.
     """
+    if isinstance(metrics, str):
+        raise InputError(f"metrics is the single text {metrics!r:.80}; give a list: [{metrics!r:.80}]")
     wanted = [Metric.parse(name) for name in metrics]
     if not wanted:
         raise InputError(f"no metric was asked for; give for instance {', '.join(METRICS)}")

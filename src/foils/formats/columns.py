@@ -37,7 +37,7 @@ def is_present(table: str, names: Sequence[str], field: Field) -> bool:
         raise DataError(f"{table}: several columns are called {quoted(field.name)}; rename all but one")
     if field.name not in names and field.required:
         raise DataError(
-            f"{table}: there is no column {quoted(field.name)}; add it, or name another: {nearest(field.name, names)}"
+            f"{table}: there is no column {quoted(field.name)}; add it, or {field.another}: {nearest(field.name, names)}"
         )
     return field.name in names
 

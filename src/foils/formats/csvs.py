@@ -102,8 +102,8 @@ def _column(source: Source, header: list[str], field: Field) -> Callable[[list[s
             "; separate the columns by commas" if len(header) == 1 and any(c in header[0] for c in "\t;|") else ""
         )
         raise DataError(
-            f"{source.name}, line 1: there is no column {quoted(field.name)}; add a header line, or name "
-            "another column: "
+            f"{source.name}, line 1: there is no column {quoted(field.name)}; add a header line, or "
+            f"{field.another}: "
             f"{nearest(field.name, header)}{separated}"
         )
     at = header.index(field.name)

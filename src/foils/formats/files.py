@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from foils.errors import DataError
+from foils.errors import DataError, InputError
 from foils.formats.messages import shown
 
 BUFFER_BYTES = 1 << 20
@@ -42,6 +43,20 @@ class Source:
         name = Path(self.member or self.path.name).name.casefold()
         gzipped = name.endswith(".gz")
         return Path(name.removesuffix(".gz")).suffix, gzipped
+
+
+def path_of(given: object) -> Path:
+    """Take a path and nothing else.
+
+    Raises:
+        InputError: it is something else, such as a table in memory.
+    """
+    if isinstance(given, str | os.PathLike):
+        return Path(given)
+    raise InputError(
+        f"expected the path of a table or folder, found a {type(given).__name__}; Collection.from_frame reads pairs "
+        "from a table in memory, Collection.from_arrays takes rows; or write the table to a file"
+    )
 
 
 @contextmanager

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from foils.collection import Collection, Records
-from foils.errors import DataError, did_you_mean
+from foils.errors import DataError, InputError, did_you_mean
 from foils.formats.described import by_appearance, read_described
-from foils.formats.files import Source
+from foils.formats.files import Source, path_of
 from foils.formats.known import Known
 from foils.formats.messages import quoted
 from foils.formats.parts import Parts, read_one, read_splits, require_ids, split_tables, tables_in
@@ -38,7 +38,7 @@ class Columns:
 
 
 def read_interactions(
-    path: Path, columns: Columns, items: Path | None, min_value: float | None, below: Below
+    path: str | Path, columns: Columns, items: Path | None, min_value: float | None, below: Below
 ) -> Collection:
     """Read a folder of splits, or one table.
 
@@ -52,12 +52,16 @@ def read_interactions(
     Raises:
         DataError: a file, column or row is not what docs/input.md says.
     """
+    path = path_of(path)
+    if min_value is not None and (isinstance(min_value, bool) or not isinstance(min_value, int | float | np.number)):
+        raise InputError(f"min_value is {quoted(min_value)}; expected a number, such as min_value=4")
     if below not in ("drop", "negative"):
         raise DataError(f"below is {quoted(below)}; {did_you_mean(str(below), ('drop', 'negative'))}")
     if below == "negative" and min_value is None:
         raise DataError("below='negative' needs min_value: the least value of a positive, such as min_value=4")
-    value = [Field(columns.value, "number")] if min_value is not None else []
-    fields = [Field(columns.user, "id"), Field(columns.item, "id"), *value]
+    value = [Field(columns.value, "number", option="value= (--value COLUMN)")] if min_value is not None else []
+    user = Field(columns.user, "id", option="user= (--anchor COLUMN --positive COLUMN)")
+    fields = [user, Field(columns.item, "id", option="item= (--anchor COLUMN --positive COLUMN)"), *value]
     tables = tables_in(path) if path.is_dir() else {}
     if tables:
         chosen = {name: tables[name] for name in split_tables(path, tables, SHAPE)}

@@ -107,7 +107,7 @@ def _field_fault(record: dict[str, Any], field: Field) -> str | None:
     if field.name not in record:
         if not field.required:
             return None
-        return f"the field {quoted(field.name)} is missing; add it, or name another: {nearest(field.name, record)}"
+        return f"the field {quoted(field.name)} is missing; add it, or {field.another}: {nearest(field.name, record)}"
     value: Any = record[field.name]
     if value is None and not field.required:
         return None

@@ -8,6 +8,7 @@ from foils.errors import did_you_mean
 
 LONGEST = 60  # characters of a value that a message shows
 MOST_NAMES = 20  # names that a message lists
+NEAR = 0.7  # likeness from which on a name is taken for a misspelling of another
 
 
 def quoted(value: object) -> str:
@@ -37,4 +38,4 @@ def nearest(name: str, found: Iterable[str]) -> str:
     if not names:
         return "found none"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return did_you_mean(name, names[:MOST_NAMES]).replace("Valid: ", "found: ") + more
+    return did_you_mean(name, names[:MOST_NAMES], near_from=NEAR).replace("Valid: ", "found: ") + more

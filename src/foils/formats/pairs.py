@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from foils.collection import Collection, Records
 from foils.errors import DataError
+from foils.formats.files import path_of
 from foils.formats.judged import checked_grades, once_per_pair, split_codes
 from foils.formats.merging import merge_items
 from foils.formats.messages import quoted
@@ -30,7 +31,7 @@ CORPUS = (
 )
 
 
-def read_pairs(path: Path, anchor_column: str, positive_column: str, corpus: Path | None) -> Collection:
+def read_pairs(path: str | Path, anchor_column: str, positive_column: str, corpus: Path | None) -> Collection:
     """Read pairs, and further items where there is a corpus.
 
     Args:
@@ -43,7 +44,7 @@ def read_pairs(path: Path, anchor_column: str, positive_column: str, corpus: Pat
     Raises:
         DataError: a file, column or row is not what docs/input.md says.
     """
-    rows = read_table(path, pair_fields(anchor_column, positive_column))
+    rows = read_table(path_of(path), pair_fields(anchor_column, positive_column))
     return paired(rows, anchor_column, positive_column, None if corpus is None else read_table(corpus, CORPUS))
 
 
@@ -56,7 +57,11 @@ def pair_fields(anchor_column: str, positive_column: str) -> list[Field]:
     if anchor_column == positive_column:
         raise DataError(f"anchor and positive are both the column {quoted(anchor_column)}; name two columns")
     optional = [field for field in (GRADE, SPLIT) if field.name not in (anchor_column, positive_column)]
-    return [Field(anchor_column), Field(positive_column), *optional]
+    return [
+        Field(anchor_column, option="anchor= (--anchor COLUMN --positive COLUMN)"),
+        Field(positive_column, option="positive= (--anchor COLUMN --positive COLUMN)"),
+        *optional,
+    ]
 
 
 def paired(rows: Rows, anchor_column: str, positive_column: str, further: Rows | None) -> Collection:

@@ -53,5 +53,15 @@ def parquet_columns(source: Source) -> list[str]:
         return []
 
 
+def number_columns(source: Source) -> list[str]:
+    """Give the names of a file's columns of numbers; none where it is no Parquet file."""
+    try:
+        with pq.ParquetFile(source.path) as file:
+            schema = file.schema_arrow
+    except (pa.ArrowException, OSError):
+        return []
+    return [one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)]
+
+
 def _place(source: Source, row: int) -> str:
     return f"{source.name}, row {row + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,20 +41,23 @@ KINDS = {
 
 def read_any(path: Path) -> Collection:
     """Read what is there; see ``Collection.from_path``."""
+    if not os.path.lexists(path):
+        raise DataError(f"{shown(str(path))}: there is no such folder or file; check the path")
     reader = recognised(path)
     if reader is None:
         raise DataError(
             f"{shown(str(path))}: is no data set that can be told by its files (found {_found(path)}); expected "
             f"{SHAPES}. "
-            "Where the columns of a table of pairs are called otherwise, name them: --anchor COLUMN --positive COLUMN; "
-            "in Python, Collection.from_pairs, from_interactions and from_labels take such names"
+            "Where the columns of pairs or interactions are called otherwise, name them: --anchor COLUMN --positive "
+            "COLUMN (of users and of items, with --min-value); in Python, Collection.from_pairs, from_interactions and "
+            "from_labels take such names"
         )
     return reader(path)
 
 
 def _found(path: Path) -> str:
     if path.is_dir():
-        first = _first_split(tables_in(path))
+        first = first_split(tables_in(path))
         columns = [] if first is None else sorted(_columns(first))
         said = f"; the first line of {shown(first.path.name)} is taken as its header" if columns and first else ""
         return f"{listed(tables_in(path))}{said}{': ' * bool(said)}{', '.join(map(quoted, columns[:MOST_NAMES]))}"
@@ -84,7 +88,7 @@ def recognised(path: Path) -> Callable[[Path], Collection] | None:
         return lambda _: Collection.from_trec(trec.queries, trec.documents, trec.qrels)
     if "corpus" in tables or "queries" in tables or (path / "qrels").is_dir():
         return Collection.from_beir
-    return _by_columns(_first_split(tables))
+    return _by_columns(first_split(tables))
 
 
 def read_pairs_folder(folder: Path, *, anchor: str = "anchor", positive: str = "positive") -> Collection:
@@ -118,7 +122,8 @@ def _refuse_kind(path: Path) -> None:
     raise DataError(f"{shown(str(path))}: is a file of a kind that is not read ({suffix or 'no suffix'}); {mend}")
 
 
-def _first_split(tables: Mapping[str, Source]) -> Source | None:
+def first_split(tables: Mapping[str, Source]) -> Source | None:
+    """Give the first table of a split, by whose columns a folder is told; None where there is none."""
     names = [name for name in SPLITS if name in tables]
     others = [name for name in sorted(tables) if tables[name].suffixes[0] == ".jsonl"]
     return tables[(names + others)[0]] if names or others else None

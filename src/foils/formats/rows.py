@@ -29,11 +29,18 @@ class Field:
         kind: text: large_string; id: large_string, whole numbers become decimal text; ids: a list of those;
             number: float64.
         required: False = it may be absent or null.
+        option: what names another column instead, for messages.
     """
 
     name: str
     kind: Literal["text", "id", "ids", "number"] = "text"
     required: bool = True
+    option: str = ""
+
+    @property
+    def another(self) -> str:
+        """How a user names another column, for messages."""
+        return f"name another by {self.option}" if self.option else "name another"
 
     @property
     def arrow(self) -> pa.DataType:

@@ -73,7 +73,7 @@ def _check(source: Source, names: list[str], field: Field) -> None:
         return
     separated = "; separate the columns by tabs" if len(names) == 1 and any(c in names[0] for c in ",;|") else ""
     raise DataError(
-        f"{source.name}, line 1: there is no column {quoted(field.name)}; add a header line, or name another column: "
+        f"{source.name}, line 1: there is no column {quoted(field.name)}; add a header line, or {field.another}: "
         f"{nearest(field.name, names)}{separated}"
     )
 

@@ -8,6 +8,7 @@ kill leaves behind, the next run finds out what is finished and goes on.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -25,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from foils import _durable as durable
-from foils.errors import FolderError
+from foils.errors import FolderError, InputError
 from foils.mining import journal, row_groups
 from foils.mining.counts import Counts
 from foils.mining.identity import FORMAT, Identity, differences
@@ -222,8 +223,10 @@ def _write_ids(path: Path, items: pa.Array) -> None:
 
 def chosen_or_temporary(out: str | Path | None) -> tuple[Path, Temporary | None]:
     """Give the folder that was asked for, or a temporary one and what keeps it."""
-    if out is not None:
+    if isinstance(out, str | os.PathLike):
         return Path(out), None
+    if out is not None:
+        raise InputError(f"out is {out!r:.80}; expected the path of a folder, as in out='runs/a'")
     temporary = Temporary()
     return temporary.path, temporary
 

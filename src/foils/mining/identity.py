@@ -49,6 +49,19 @@ class Execution(msgspec.Struct, frozen=True):
             raise InputError(f"search is {self.search!r}; expected auto, exact or screened")
 
 
+def execution_of(given: Execution | None) -> Execution:
+    """Take how a run is carried out; None = as it is by default.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if given is None:
+        return Execution()
+    if not isinstance(given, Execution):
+        raise InputError(f"execution is {given!r:.80}; expected a foils.Execution, as in foils.Execution(threads=2)")
+    return given
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """All that the tables follow from; two runs with equal identities give equal bytes."""
 

@@ -15,9 +15,9 @@ from foils.errors import InputError
 from foils.mining.budget import require_memory
 from foils.mining.encoded import named_models, with_encoded
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
-from foils.mining.identity import Execution
+from foils.mining.identity import Execution, execution_of
 from foils.mining.mined import Mined
-from foils.mining.prepare import VectorSources, bind, prepare, vectors_by_name
+from foils.mining.prepare import VectorSources, bind, check_request, prepare, vectors_by_name
 from foils.mining.run import Progress, run
 from foils.mining.shard import all_rows
 from foils.mining.stored import Result
@@ -72,7 +72,8 @@ def mine(
     Raises:
         InputError: the data, the recipe or the folder cannot be used; nothing was begun.
     """
-    execution = execution or Execution()
+    negatives, seed = check_request(negatives, split, seed)
+    execution = execution_of(execution)
     given = vectors_by_name(query_vectors, item_vectors, vectors)
     if model is not None and MODEL in given:
         raise InputError("give a model, or query_vectors and item_vectors, not both")

@@ -13,7 +13,7 @@ import numpy as np
 from foils.candidates import Referring
 from foils.collection import Collection, require_collection
 from foils.constraints import NONE, Constraint, Resolved, resolve
-from foils.errors import DataError, InputError
+from foils.errors import DataError, InputError, whole_number
 from foils.formats.id_pairs import read_id_pairs
 from foils.mining.counts import SPLIT
 from foils.mining.identity import MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
@@ -127,6 +127,17 @@ def bind(constraints: Sequence[Constraint], collection: Collection) -> Resolved:
     return resolve(constraints, require_collection(collection), read_id_pairs)
 
 
+def check_request(negatives: object, split: object, seed: object) -> tuple[int, int]:
+    """Check what does not depend on the data, before anything is encoded; gives negatives and seed as plain numbers.
+
+    Raises:
+        InputError: of the wrong kind, or out of range.
+    """
+    if not isinstance(split, str):
+        raise InputError(f"split is {split!r:.80}; expected the name of one split, as in split='train'")
+    return whole_number("negatives", negatives, 1, MOST_NEGATIVES), whole_number("seed", seed, 0, MOST_SEED)
+
+
 def prepare(
     collection: Collection,
     recipe: Recipe,
@@ -141,9 +152,7 @@ def prepare(
 ) -> Prepared:
     """Check everything that can be checked before work starts, and identify the run."""
     require_collection(collection)
-    for name, value, low, high in (("negatives", negatives, 1, MOST_NEGATIVES), ("seed", seed, 0, MOST_SEED)):
-        if int(value) != value or not low <= value <= high:
-            raise InputError(f"{name} is {value!r}; expected a whole number from {low} to {high:,}")
+    negatives, seed = check_request(negatives, split, seed)
     recipe = recipe.bound(len(collection.items))
     positives = collection.positives((split,))
     units = positives.units(recipe.per)

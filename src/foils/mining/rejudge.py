@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from foils import samplers
 from foils._array import Key
-from foils.errors import FolderError, InputError, RecipeError
+from foils.errors import FolderError, RecipeError, whole_number
 from foils.mining import tables
 from foils.mining.identity import Execution, differences
-from foils.mining.prepare import Prepared, warnings
+from foils.mining.prepare import MOST_SEED, Prepared, warnings
 from foils.mining.run import Progress, run
 from foils.mining.sanity import complaints
 from foils.mining.settle import Provider
@@ -114,8 +114,7 @@ def sample(result: Result, epoch: int) -> pa.Table:
     Raises:
         InputError: the epoch is negative, or candidates were not stored.
     """
-    if epoch < 0:
-        raise InputError(f"epoch is {epoch}; expected 0 or more")
+    epoch = whole_number("epoch", epoch, 0, MOST_SEED)
     identity, recipe = result.identity, result.recipe
     sampler, key = recipe.sampler.fields, Key(identity.seed, "sampler", epoch)
     parts = []

@@ -56,6 +56,8 @@ def _write_shards(
     shards, spans = dict(finished), _spans(job)
     report = _Report(progress, sum(spans[name].stop - spans[name].start for name in shards), len(job.units))
     waiting = deque(name for name in spans if name not in shards)
+    # Larger blocks share each read of the items: shards under way together leave each a part of the threads.
+    share = threads if len(waiting) <= 1 else -(-threads // (AHEAD + 1))
     ahead: deque[tuple[str, Settling]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
@@ -63,10 +65,14 @@ def _write_shards(
             while waiting or ahead:
                 while waiting and len(ahead) <= AHEAD:
                     name = waiting.popleft()
-                    ahead.append((name, Settling(job, spans[name], pool, threads)))
+                    ahead.append((name, Settling(job, spans[name], pool, share)))
                 name, settling = ahead.popleft()
                 tables, numbers = settling.finish(report)
                 shards[name] = folder.write_shard(name, tables, numbers, memory.lap())
+    except KeyboardInterrupt as error:
+        kept = sum(spans[name].stop - spans[name].start for name in shards)
+        error.add_note(f"kept: {kept:,} of {len(job.units):,} units")
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
     return shards

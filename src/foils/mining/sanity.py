@@ -7,10 +7,11 @@ encoder that knows something of the task gives clearly more. Rows that were swap
 lengths, and whatever is mined with them is random, so every run looks: some ten thousand products. (Rows that moved by
 one place only, in data sorted by topic, may still score above chance and are then not seen.)
 
-The alarm has to be silent where nothing is wrong, so it rings only when the upper end of a 99 % interval is below 0.6.
+The alarm rings when the 99 % interval holds one half and leaves out 0.7, so that an encoder that truly reaches 0.7 is
+wrongly doubted once in two hundred times at most, however few the anchors; and when the whole interval is below 0.6.
 The interval is that of as many looks as there are different anchors or different positives, whichever are fewer (a few
-labels or popular items make for few looks), and no narrower than that of numbers about which nothing is known: fewer
-than 56 looks never ring. Inner products and cosines are both tried, and the better of the two counts.
+labels or popular items make for few looks), and no narrower than that of numbers about which nothing is known. Fewer
+than 20 looks never ring. Inner products and cosines are both tried, and the better of the two counts.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ from foils.search.vectors import Matrix
 ANCHORS, ITEMS = 1000, 10
 """Anchors that are looked at, with one positive each, and random items that it is compared with."""
 ANCHORS_AT_ONCE = 100
-CHANCE, SUSPICIOUS = 0.5, 0.6
-"""The share where vectors and data have nothing to do with each other; what it is shown to be below in an alarm."""
+CHANCE, HARDLY_BETTER, WEAK = 0.5, 0.6, 0.7
+"""Shares: of vectors that have nothing to do with the data, of hardly better ones, and of a weak encoder."""
+LOOKS = 20
+"""Fewer say nothing."""
 NORMAL = 2.5758293035489004  # the 99.5 % quantile of the normal distribution
 SPREAD = math.sqrt(1 / 12)
 """Standard deviation of a share about which nothing is known."""
@@ -53,21 +56,30 @@ class Separation(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     anchors: int
     """Looked at."""
+    looks: int = LOOKS
+    """Different anchors or different positives among them, whichever are fewer; results of before do not tell."""
 
     @property
     def suspicious(self) -> bool:
         """Whether positives score no better than random items, for all that can be seen."""
-        return self.high < SUSPICIOUS
+        if self.looks < LOOKS:
+            return False
+        return self.high < HARDLY_BETTER or (self.low <= CHANCE and self.high < WEAK)
 
     def complaint(self, vectors: str = MODEL) -> str:
         """Say what was seen, and what to look at."""
         whose = "" if vectors == MODEL else f" by the vectors {vectors!r}"
         return (
-            f"positives score no better than random items{whose}: a positive is above a random item in "
-            f"{self.share:.0%} of cases, where chance gives {CHANCE:.0%} ({self.anchors:,} anchors looked at). Are the "
-            "vectors in the order of the queries and of the corpus (row i for line i), and all from one model? If not, "
-            "nothing that is done with them means anything"
+            f"positives {self._how} random items{whose}: a positive is above a random item in {self.share:.0%} of "
+            f"cases [{100 * self.low:.0f}, {100 * self.high:.0f}], where chance gives {CHANCE:.0%} ({self.anchors:,} "
+            "anchors looked at). Are the vectors in the order of the data (row i for data.anchors.texts[i] and "
+            "data.items.texts[i]), and all from one model? If not, nothing that is done with them means anything"
         )
+
+    @property
+    def _how(self) -> str:
+        """Say no more than is known."""
+        return "cannot be told by their scores from" if self.low <= CHANCE else "score hardly better than"
 
 
 def separation(collection: Collection, positives: Positives, queries: Matrix, corpus: Matrix) -> Separation | None:
@@ -90,7 +102,8 @@ def separation(collection: Collection, positives: Positives, queries: Matrix, co
     own = won[np.argmax(won.mean(axis=1))]
     share, looks = float(own.mean()), min(len(own), len(np.unique(chosen)))
     reach = NORMAL * max(float(own.std()), SPREAD) / math.sqrt(looks)
-    return Separation(share=share, low=max(share - reach, 0.0), high=min(share + reach, 1.0), anchors=len(own))
+    ends = max(share - reach, 0.0), min(share + reach, 1.0)
+    return Separation(share=share, low=ends[0], high=ends[1], anchors=len(own), looks=looks)
 
 
 def complaints(found: Mapping[str, Mapping[str, Any]]) -> list[str]:

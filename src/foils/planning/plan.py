@@ -15,10 +15,10 @@ from foils.encoders import Encoder
 from foils.errors import InputError
 from foils.mining.budget import least_budget, require_memory
 from foils.mining.encoded import named_models, opened_models
-from foils.mining.identity import Execution
+from foils.mining.identity import Execution, execution_of
 from foils.mining.memory import anonymous_bytes
 from foils.mining.mine import resolved_recipe
-from foils.mining.prepare import Prepared, VectorSources, bind, prepare, vectors_by_name
+from foils.mining.prepare import Prepared, VectorSources, bind, check_request, prepare, vectors_by_name
 from foils.mining.prepare import warnings as warnings_of
 from foils.mining.sanity import complaints
 from foils.planning import amounts
@@ -81,7 +81,8 @@ def plan(
         InputError: what ``foils.mine`` would refuse, or a memory budget in which not even a block of one anchor and
             one item fits; the message names the smallest that works.
     """
-    execution = execution or Execution()
+    negatives, seed = check_request(negatives, split, seed)
+    execution = execution_of(execution)
     given = vectors_by_name(query_vectors, item_vectors, vectors)
     if model is not None and MODEL in given:
         raise InputError("give a model, or query_vectors and item_vectors, not both")

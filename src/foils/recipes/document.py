@@ -35,6 +35,8 @@ class Document:
     def where(self, path: Path) -> str:
         """Say where an entry stands: the nearest known origin, and the path itself."""
         known = next((path[:n] for n in range(len(path), -1, -1) if path[:n] in self.origins), ())
+        if len(known) < len(path):  # an entry that came into being for what an override set below it
+            known = next((below for below in self.origins if below[: len(path)] == path), known)
         return f"{self.origins.get(known, self.file)}: {spell(path)}" if path else self.file
 
 
@@ -115,6 +117,10 @@ def override(document: Document, settings: Sequence[str]) -> Document:
     """
     if isinstance(settings, str):
         raise RecipeError(f"settings is one text, {settings!r:.80}; expected a list of them")
+    if isinstance(settings, Mapping) or not all(isinstance(setting, str) for setting in settings):
+        raise RecipeError(
+            f"settings is {settings!r:.80}; expected a list of texts, as in ['rules.relative_margin.margin=0.1']"
+        )
     data = copy.deepcopy(document.data)
     origins = dict(document.origins)
     for setting in settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MOST_ANCHORS = 512
+MOST_ANCHORS = 1024
 """More share each read of the items; their scores against a block of items should stay near the processor."""
 MOST_ITEMS = 512
 MOST_PAIRS = 1024
@@ -39,11 +39,12 @@ class Blocks:
 
     @classmethod
     def within(cls, memory_bytes: int, *, dim: int, depth: int) -> Blocks:
-        """Derive blocks that fit in this many bytes: a third each for item vectors, for pairs, and for the anchors'."""
-        third = max(memory_bytes - FIXED_BYTES, 0) // 3
-        items = max(1, min(MOST_ITEMS, third // (ITEM_BYTES * dim)))
-        anchors = max(1, min(MOST_ANCHORS, third // _anchor_bytes(dim, depth, items)))
-        return cls(anchors, items, max(1, min(MOST_PAIRS, third // (PAIR_BYTES * dim))))
+        """Derive blocks that fit in this many bytes: up to a third for items, as much for pairs, the rest for anchors."""
+        room = max(memory_bytes - FIXED_BYTES, 0)
+        items = max(1, min(MOST_ITEMS, room // (3 * ITEM_BYTES * dim)))
+        pairs = max(1, min(MOST_PAIRS, room // (3 * PAIR_BYTES * dim)))
+        room -= ITEM_BYTES * dim * items + PAIR_BYTES * dim * pairs
+        return cls(max(1, min(MOST_ANCHORS, room // _anchor_bytes(dim, depth, items))), items, pairs)
 
     @staticmethod
     def least_bytes(*, dim: int, depth: int) -> int:

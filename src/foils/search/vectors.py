@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,29 @@ from foils import _array
 from foils._compiled import kernels
 from foils._stored import ACCEPTED, BFLOAT16, as_float32, finite_as_float32, is_accepted, is_bfloat16
 from foils.collection import Collection
-from foils.errors import DataError
+from foils.errors import DataError, InputError, printable
 from foils.positives import Int64
-from foils.search.shards import Shards, files_of, join, name_of
+from foils.search.shards import MOST_NAMED, Shards, files_of, join, name_of
 
 Float32 = npt.NDArray[np.float32]
 Matrix = npt.NDArray[Any] | Shards
 VectorSource = str | Path | Matrix | Sequence[str | Path | npt.NDArray[Any]]
 """An .npy file, a folder of them, an array, or a list of files and arrays."""
 Similarity = Literal["cosine", "dot"]
+ORDER = (
+    ": of data.anchors.texts[i] or data.items.texts[i] of data = foils.Collection.from_path(DATA), and only in a BEIR "
+    "folder are these the lines of its files"
+)
+"""What vectors follow, for messages."""
 
 READ_BYTES = 16 << 20
 """Bytes read at a time when a whole matrix is checked or hashed."""
 
 NEARLY_ONE = 2.0**-20
 """Rows whose lengths differ from 1 by no more are not scaled before they are multiplied roughly."""
+
+SHORT = 2.0**-120
+"""Rows below this length are normalised with care."""
 
 NORM_LIMIT = 1e18
 """Longest vector accepted: products of two stay far from the largest float32 (3.4e38)."""
@@ -45,7 +54,7 @@ def open_matrix(source: VectorSource, *, what: str, rows: int, of: str) -> Matri
             ``10.npy``), or a list of files and arrays. They are read as one matrix, without a copy.
         what: how messages call it, for instance ``corpus vectors``.
         rows: how many rows are expected.
-        of: what the rows follow, for instance ``corpus.jsonl``.
+        of: what the rows follow, for instance ``the corpus``.
 
     Raises:
         DataError: no such file, not an .npy file, wrong dtype, shape or number of rows, or shards of several kinds.
@@ -55,7 +64,7 @@ def open_matrix(source: VectorSource, *, what: str, rows: int, of: str) -> Matri
         counted = f" ({matrix.counts})" if isinstance(matrix, Shards) else ""
         raise DataError(
             f"{named(what, matrix)}: {matrix.shape[0]} rows{counted} for {rows} entries of {of}; row i must be the "
-            "vector of its i-th line"
+            f"vector of the i-th of them{ORDER}"
         )
     return matrix
 
@@ -93,7 +102,7 @@ def _mapped(path: str | Path, what: str) -> npt.NDArray[Any]:
     if Path(path).suffix == ".npz":
         raise DataError(
             f"{name}: is an archive of several arrays; write the one that is meant: "
-            f"numpy.save('vectors.npy', numpy.load({str(path)!r})['NAME'])"
+            f"numpy.save('vectors.npy', numpy.load({str(path)!r})['NAME']){_held(path)}"
         )
     try:
         mapped: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -102,6 +111,16 @@ def _mapped(path: str | Path, what: str) -> npt.NDArray[Any]:
         reason = "it holds Python objects, which are never loaded" if objects else error
         raise DataError(f"{name}: cannot be read as an .npy array: {reason}; write numbers with numpy.save") from error
     return mapped
+
+
+def _held(path: str | Path) -> str:
+    """Name the arrays of an archive, for the end of a message."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return ""
+    return f"; it holds: {', '.join(printable(repr(name)) for name in names[:MOST_NAMED])}" if names else ""
 
 
 def _checked(matrix: Any, name: str) -> npt.NDArray[Any]:
@@ -172,6 +191,14 @@ class Vectors:
     similarity: Similarity
     what: str = "vectors"
 
+    def __post_init__(self) -> None:
+        """Check the similarity's name, which may come from a user."""
+        if self.similarity not in get_args(Similarity):
+            raise InputError(
+                f"similarity is {self.similarity!r:.80}; expected cosine or dot (under cosine, items rank as by the "
+                "Euclidean distance of vectors of length 1)"
+            )
+
     def __len__(self) -> int:
         return int(self.matrix.shape[0])
 
@@ -189,7 +216,10 @@ class Vectors:
         """Read rows quickly, each component off by at most ``roughness`` times the row's length; do not write to it."""
         block = finite_as_float32(self.matrix[rows])
         scales = self._scales
-        return block if scales is None else block * scales[rows, None]
+        if scales is None:
+            return block
+        # The inverse of a length near the smallest float32 is infinite: such blocks are read with care.
+        return block * scales[rows, None] if np.isfinite(scales[rows]).all() else self.read(rows)
 
     @cached_property
     def roughness(self) -> float:
@@ -243,8 +273,8 @@ class Vectors:
         norms = np.concatenate([np.zeros(0), *(norms for _, norms in self._norms())])
         if not len(norms) or np.abs(norms - 1).max() <= NEARLY_ONE:
             return None
-        with np.errstate(divide="ignore"):
-            return np.where(norms == 0, 0, 1 / norms).astype(np.float32)
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.where(norms == 0, 0, np.where(norms < SHORT, np.inf, 1 / norms)).astype(np.float32)
 
     @cached_property
     def longest(self) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from foils._threads import one_thread
-from foils.collection import Collection
+from foils.collection import Collection, require_collection
 from foils.encoders.bags import Bags
 from foils.encoders.encoder import Float32
 from foils.encoders.static import StaticEncoder
@@ -65,6 +65,7 @@ def fit_static(
         InputError: the settings ask for mined negatives that are not given, or ignore those that are; or the seed is
             negative.
     """
+    require_collection(collection)
     settings = settings or StaticSettings()
     rows = as_rows(mined, collection, split)
     check_negatives(settings, rows)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 from tokenizers import Tokenizer
 
-from foils.collection import Collection, Records
+from foils.collection import Collection, Records, require_collection
 from foils.encoders.bags import Bags, bag_tokens, train_tokenizer
 from foils.errors import InputError
 from foils.positives import Positives
@@ -56,6 +56,7 @@ def bag_collection(
         DataError: the collection holds no texts, or has no such split.
         InputError: ``vocabulary_size`` is out of range.
     """
+    require_collection(collection)
     StaticSettings(vocabulary_size=vocabulary_size)
     tokenizer = train_tokenizer(_sample(collection, collection.positives((split,))), vocabulary_size)
     return CollectionBags(tokenizer, _bags(tokenizer, collection.anchors), _bags(tokenizer, collection.items))
