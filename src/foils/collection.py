@@ -286,9 +286,10 @@ class Collection:
 
         Args:
             path: the folder or file.
-            anchor: name of the column of anchors, or of the users of interactions; None = as in docs/input.md.
+            anchor: name of the column of anchors, or of the users of interactions.
             positive: name of the column of positives, or of the items of interactions.
-            min_value: least value of an interaction that counts, in the column that ``value`` names.
+            min_value: least value of an interaction that counts, in the column called as ``value`` says.
+            value: ``value`` by default.
 
         Raises:
             InputError: it is none of them, or the names do not go with the data.
@@ -371,8 +372,7 @@ def require_collection(given: Any) -> Collection:
     """
     if isinstance(given, Collection):
         return given
-    found = type(given).__name__
-    mend = "read one with Collection.from_path(path), or make one by Collection.from_arrays"
+    found, mend = type(given).__name__, "read one with Collection.from_path(path), or make one by from_arrays"
     if isinstance(given, str | os.PathLike):
         found = repr(str(given)[:80])
         mend = f"read it first: foils.Collection.from_path({found}), or foils.load for a public data set"

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from advice_worlds import world
+from msgspec import structs
 
 import foils
 from foils.advising import AdviceSettings
@@ -95,6 +96,14 @@ def test_the_table_names_every_arm():
     assert text.startswith("Negatives pay, random ones: beside in-batch negatives, uniform raises nDCG@10 by +")
     for part in ("in-batch only", "uniform", "naive-top-k", "nv-retriever", "on all of the data: mining takes"):
         assert part in text
+
+
+def test_a_short_time_is_said_in_words():
+    advice = advised(2)
+    text = describe(
+        structs.replace(advice, cost=structs.replace(advice.cost, mining_seconds=0.001, training_seconds=3.0))
+    )
+    assert "on all of the data: mining takes less than 0.01 s, one training about 3.0 s" in text
 
 
 @pytest.mark.parametrize(

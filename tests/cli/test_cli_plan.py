@@ -18,7 +18,7 @@ def test_the_plan_is_a_table_a_person_understands(run, data, out):
     assert said.code == 0
     first, *lines = said.out.splitlines()
     assert first.startswith("about ")
-    assert " of memory and " in first
+    assert " of memory, and at most " in first
     assert [line.split("  ")[1] for line in lines if line.startswith("  ")][:3] == [
         "reading the data", "checking and hashing", "opening sources and indexes",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -71,9 +72,10 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_in_the_same_bytes(mining, out,
         process.send_signal(number)
         said = process.stderr.read()
     assert process.returncode == code
-    assert said.splitlines()[-1] == (
-        f"error: {word}; what was finished is kept; run the same command again, without --fresh, "
-        "to go on where it stopped"
+    assert re.fullmatch(
+        rf"error: {word}; what was finished is kept; run the same command again, without --fresh, "
+        r"to go on where it stopped \(kept: \d of \d units\)",
+        said.splitlines()[-1],
     )
     assert "Traceback" not in said
     assert in_use.returncode == 2

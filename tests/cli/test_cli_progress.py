@@ -1,6 +1,7 @@
 """Progress in a log: rate and remaining time, a line now and then even if nothing happens, and one at the end."""
 
 import time
+import warnings
 
 import pytest
 
@@ -24,7 +25,26 @@ def test_a_pace_leaves_out_what_an_earlier_run_did(clock):
     pace.step(3_000, 10_000)
     assert pace.line() == "3,000 of 10,000, 500/s, about 14 s left"
     pace.step(10_000, 10_000)
-    assert pace.line() == "10,000 of 10,000 in 4.0 s"
+    assert pace.line() == "10,000 of 10,000, 1,000 finished before and 9,000 now in 4.0 s"
+
+
+def test_a_pace_says_what_was_there_before_and_what_was_done_now(clock):
+    pace = console._Pace("from the cache", "encoded")
+    pace.step(9_000, 9_000)
+    assert pace.line() == "9,000 of 9,000 from the cache"
+    pace = console._Pace("from the cache", "encoded")
+    pace.step(8_990, 9_000)
+    clock[0] += 2
+    pace.step(9_000, 9_000)
+    assert pace.line() == "9,000 of 9,000, 8,990 from the cache and 10 encoded in 2.0 s"
+
+
+def test_a_warning_is_one_line_without_a_place_in_the_code(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with console.warnings_as_notes():
+            warnings.warn("negatives-00000.parquet: damaged\x1b[2J", stacklevel=1)
+    assert capsys.readouterr().err == "warning: negatives-00000.parquet: damaged\\x1b[2J\n"
 
 
 @pytest.mark.parametrize(("done", "said"), [(1, "0.5/s"), (19, "9.5/s"), (2_469, "1,234/s")])
@@ -44,8 +64,8 @@ def test_a_log_gets_a_line_now_and_then_even_if_no_step_is_done(monkeypatch, cap
         report(10, 10)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) > 2
-    assert lines[0].startswith("mining: 5 of 10")
-    assert any(line.startswith("mining: 10 of 10 in ") for line in lines)
+    assert any(line.startswith("mining: 5 of 10") for line in lines)
+    assert any(line.startswith("mining: 10 of 10, 5 finished before and 5 now in ") for line in lines)
     time.sleep(0.05)
     assert capsys.readouterr().err == ""
 

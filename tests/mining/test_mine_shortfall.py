@@ -17,7 +17,7 @@ from mining_problem import absolute_margin, contents, found, naive, problem
 from scipy import stats
 
 from foils.collection import Collection, Records
-from foils.errors import DataError
+from foils.errors import DataError, InputError
 from foils.mining import mine
 
 DEEP = Path(__file__).with_name("deep.yaml")
@@ -95,7 +95,6 @@ def test_a_source_with_exactly_as_many_as_asked_is_asked_once_more(recipe_file):
         ("dense: {k: 3, max_depth: 7}", "top_k: {}", 7),
         ("dense: {k: 3, max_depth: 20}", "top_k: {skip_ranks: 14, skip_survivors: 1}", 5),
         ("dense: {k: 100}", "uniform: {skip_ranks: 2, max_rank: 8}", 6),
-        ("dense: {k: 9, max_depth: 20}", "uniform: {skip_ranks: 30}", 0),
     ],
 )
 def test_a_window_that_can_never_suffice_is_told(recipe_file, source, sampler, room):
@@ -104,8 +103,14 @@ def test_a_window_that_can_never_suffice_is_told(recipe_file, source, sampler, r
     assert told.stats["short_units"] == told.stats["units"]
     assert f"leave at most {room} candidates of a unit, and 8 negatives are asked for" in told.summary()
     assert max(len(row) for row in told.negatives["negative_ids"].to_pylist()) <= room
-    if room:
-        assert problem().mine(recipe, negatives=room).stats["warnings"] == []
+    assert problem().mine(recipe, negatives=room).stats["warnings"] == []
+
+
+def test_a_window_that_leaves_nothing_is_refused_before_work(recipe_file, tmp_path):
+    recipe = recipe_file("source: {dense: {k: 9, max_depth: 20}}\nsampler: {uniform: {skip_ranks: 20}}")
+    with pytest.raises(InputError, match="leaves none of the 20 candidates"):
+        problem().mine(recipe, tmp_path / "out", negatives=8)
+    assert not (tmp_path / "out").exists()
 
 
 # --- relaxing

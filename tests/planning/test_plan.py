@@ -1,5 +1,8 @@
 """Plans: what they count, what they leave untouched, what they refuse; and a plan beside the run itself."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from plan_world import ANCHORS, DIM, ITEMS, Counting, collection, vectors
@@ -7,6 +10,7 @@ from plan_world import ANCHORS, DIM, ITEMS, Counting, collection, vectors
 import foils
 from foils.errors import InputError
 from foils.mining.budget import megabytes
+from foils.mining.memory import anonymous_bytes
 from foils.planning.text import describe, duration, size
 from foils.sources import BM25, HNSW
 
@@ -118,6 +122,36 @@ def test_a_budget_that_holds_no_block_is_refused_with_the_smallest_that_does():
     assert plan.least_budget == least
     assert plan.memory["blocks of work"] <= least
     assert planned(**deep, execution=foils.Execution(memory_bytes=least, threads=1)).least_budget == least // 2
+
+
+PROCESS = """
+import json, sys
+import numpy as np
+import foils
+
+what, folder = sys.argv[1:]
+noise = np.random.default_rng(0)
+given = {"query_vectors": noise.normal(size=(2100, 32)), "item_vectors": noise.normal(size=(4000, 32))}
+data = foils.Collection.from_arrays([(row, row) for row in range(2100)], anchors=2100, items=4000)
+options = {"negatives": 4, "execution": foils.Execution(memory_bytes=20_000_000), **given}
+if what == "plan":
+    print(foils.plan(data, "naive-top-k", **options).memory_bytes)
+else:
+    print(foils.mine(data, "naive-top-k", out=folder, **options).stats["peak_anonymous_bytes"])
+"""
+
+
+@pytest.mark.skipif(anonymous_bytes() is None, reason="only Linux tells how much anonymous memory a process has")
+def test_a_run_holds_about_what_the_plan_says(tmp_path):
+    said = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PROCESS, what, str(tmp_path / "out")], capture_output=True, check=True
+            ).stdout
+        )
+        for what in ("plan", "mine")
+    ]
+    assert 0.7 * said[0] < said[1] < 1.05 * said[0]
 
 
 def test_the_budget_bounds_the_blocks_and_small_data_need_less():

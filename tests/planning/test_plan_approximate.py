@@ -9,6 +9,7 @@ import foils
 from foils.planning import approximate
 from foils.planning.approximate import Approximate, approximate_search
 from foils.planning.text import describe
+from foils.search import choose_screen
 from foils.sources import Dense
 
 ANCHORS, ITEMS, DIM = 30, 4000, 16
@@ -87,3 +88,19 @@ def test_times_grow_with_items_and_anchors_and_shrink_with_threads(small, monkey
     assert two.search == pytest.approx(one.search / 2)
     assert two.build == pytest.approx(one.build)
     assert one.build > ITEMS / 1024  # filling the lists alone
+
+
+def test_exact_search_is_priced_with_the_screen_that_the_run_chooses(small, monkeypatch):
+    asked = []
+
+    def choose(items, anchors, mode, spare_bytes):
+        asked.append((len(items) * anchors, mode, spare_bytes * ITEMS // len(items)))
+        return choose_screen(items, anchors, mode, spare_bytes)
+
+    monkeypatch.setattr(approximate, "choose_screen", choose)
+    planned()
+    assert len(asked) == 2  # two parts
+    for products, mode, spare in asked:
+        assert products == pytest.approx(ITEMS * ANCHORS, rel=0.01)  # those of the whole
+        assert mode == "auto"
+        assert spare == pytest.approx(asked[0][2], rel=0.01)

@@ -1,6 +1,7 @@
 """What plans carry on from: blocks to larger blocks, parts to the whole, groups of texts to all, pairs to all pairs."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,20 +20,51 @@ def test_stand_ins_take_the_memory_of_one_row_each():
     assert (np.linalg.norm(matrix, axis=1) > 0).all()
 
 
-@pytest.mark.parametrize(
-    ("measured", "size", "expected"),
-    [
-        ([(8, 1.0), (32, 1.0)], 256, 1.0),  # all of it is reading the items
-        ([(8, 1.0), (32, 4.0)], 256, 32.0),  # all of it is work on units
-        ([(8, 2.0), (32, 3.0)], 80, 5.0),
-        ([(8, 3.0), (32, 2.0)], 256, 2.0),  # noise
-        ([(8, 1.0), (32, 8.0)], 64, 16.0),  # never more than in proportion
-        ([(8, 1.0), (32, 2.0)], 32, 2.0),
-        ([(8, 1.0), (8, 2.0)], 16, 4.0),
-    ],
-)
-def test_blocks_are_carried_on_by_a_line(measured, size, expected):
-    assert probe._at(measured, size) == pytest.approx(expected)
+class Settling:
+    """Settles blocks in no time on a clock that moves by ``seconds(call, units)``."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.sizes, self.now = [], 0.0
+        self.seconds = seconds
+        monkeypatch.setattr(probe, "settle_here", self.settle)
+        monkeypatch.setattr(probe, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def settle(self, job, span):
+        self.now += self.seconds(len(self.sizes), span.stop - span.start)
+        self.sizes.append(span.stop - span.start)
+        return {}, None
+
+    def rate(self, full=512):
+        job = SimpleNamespace(units=range(10_000))
+        probe._warm_up(job, {})
+        return probe._settle(job, 1, full)[2]
+
+
+def test_what_the_first_block_loads_changes_no_plan(monkeypatch):
+    def work(call, units):
+        return 0.0001 + 0.001 * units
+
+    warm = Settling(monkeypatch, work)
+    expected = warm.rate()
+    cold = Settling(monkeypatch, lambda call, units: work(call, units) + (5.0 if call == 0 else 0.0))
+    assert cold.rate() == pytest.approx(expected)
+    assert cold.sizes == warm.sizes
+    assert expected == pytest.approx(0.001, rel=0.02)
+
+
+def test_blocks_grow_as_long_as_a_larger_one_is_not_slower(monkeypatch):
+    flat = Settling(monkeypatch, lambda call, units: 0.01)  # all of it is reading the items
+    assert flat.rate() == pytest.approx(0.01 / 512)
+    assert flat.sizes == [8, 8, 32, 128, 512]
+
+
+@pytest.mark.parametrize("seconds", [lambda call, units: 0.03 + 0.001 * units, lambda call, units: 0.2 / (call + 1)])
+def test_no_block_is_priced_below_the_rate_of_the_largest_one_measured(monkeypatch, seconds):
+    settling = Settling(monkeypatch, seconds)
+    rate = settling.rate()
+    last = len(settling.sizes) - 1
+    assert settling.sizes[last] < 512
+    assert rate == pytest.approx(seconds(last, settling.sizes[last]) / settling.sizes[last])
 
 
 def test_groups_cover_the_lengths_whenever_time_is_up():

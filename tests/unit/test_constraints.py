@@ -235,7 +235,7 @@ def test_constraints_are_a_list():
     with pytest.raises(InputError, match="give a list"):
         bound(Same("language"), collection(GOOD, GOOD))
     bare = Collection.from_arrays([(0, 0)], anchors=1, items=1)
-    with pytest.raises(InputError, match="same f: the anchors have no field 'f'; they have none at all. Fields are"):
+    with pytest.raises(InputError, match=r"same f: the anchors have no field 'f'; they have none at all. Fields are"):
         bound([Same("f")], bare)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foils.advising.result import Advice, Arm
 from foils.evaluating import PairedDifference
-from foils.planning.text import duration
+from foils.planning.text import about
 
 TRAINED = {"static": "a static encoder", "adapter": "an adapter behind frozen vectors"}
 HEAD = ("negatives", "nDCG@10", "difference to in-batch", "difference to uniform", "seconds")
@@ -19,15 +19,10 @@ def describe(advice: Advice) -> str:
     )
     lines = [*advice.sentences, "", tried, "", _row(HEAD), *map(_arm, advice.arms)]
     if advice.cost is not None:
-        mining, training = _about(advice.cost.mining_seconds), _about(advice.cost.training_seconds)
+        mining, training = about(advice.cost.mining_seconds), about(advice.cost.training_seconds)
         lines += ["", f"on all of the data: mining takes {mining}, one training {training}"]
     together = "intervals hold together at 95 %; they are over seeds and held-out anchors"
     return "\n".join([*lines, "", together])
-
-
-def _about(seconds: float) -> str:
-    said = duration(seconds)
-    return said.replace("<", "less than") if said.startswith("<") else f"about {said}"
 
 
 def _arm(arm: Arm) -> str:

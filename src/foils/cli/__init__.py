@@ -15,7 +15,7 @@ from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 import foils
 from foils.cli.advise import advise
 from foils.cli.audit import audit_negatives
-from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_TERMINATED, complain
+from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_TERMINATED, complain, warnings_as_notes
 from foils.cli.demo import demo
 from foils.cli.evaluate import evaluate
 from foils.cli.export import export
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     asked = words[0] if words and words[0] in COMMANDS else ""
     try:
-        with terminable():
+        with terminable(), warnings_as_notes():
             app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         complain(f"{_usage(error)}\nsee: foils {asked}{' ' * bool(asked)}--help")

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -53,20 +54,34 @@ def note(text: str) -> None:
         _write(sys.stderr, _escaped(text))
 
 
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print warnings as remarks, without the place in the code that they come from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *place, **_: note(f"warning: {message}")
+        yield
+
+
 def complain(text: str) -> None:
     """Print an error."""
     note(f"error: {text}")
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
-    """Show the progress of one stage: a bar on a terminal, now and then a line in a log."""
+def progress(what: str, *, before: str = "finished before", now: str = "now") -> Iterator[Report]:
+    """Show the progress of one stage: a bar on a terminal, now and then a line in a log.
+
+    Args:
+        what: is done.
+        before: says of the steps that the first report counts where they come from.
+        now: says of the others what was done.
+    """
     if _on_terminal():
         rate = TextColumn("{task.fields[rate]}")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None, rate="")
-            pace = _Pace()
+            pace = _Pace(before, now)
 
             def update(done: int, total: int) -> None:
                 pace.step(done, total)
@@ -74,7 +89,7 @@ def progress(what: str) -> Iterator[Report]:
 
             yield update
     else:
-        with _log(what) as report:
+        with _log(what, before, now) as report:
             yield report
 
 
@@ -94,7 +109,8 @@ def progress_of_stages() -> Iterator[Callable[[str, int, int], None]]:
 class _Pace:
     """How quickly steps are done; those that an earlier run did, which the first report counts, do not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: str = "finished before", now: str = "now") -> None:
+        self.words = before, now
         self.started = time.monotonic()
         self.first: int | None = None
         self.done = self.total = 0
@@ -125,16 +141,27 @@ class _Pace:
             return "begun"
         said = f"{self.done:,} of {self.total:,}"
         if self.done == self.total:
-            return f"{said} in {self.seconds:.1f} s"
+            return (
+                f"{said}{self._parted()} in {self.seconds:.1f} s"
+                if self.done != self.first
+                else f"{said} {self.words[0]}"
+            )
         if not self.rate():
             return said
         return f"{said}, {self.rate()}, about {(self.total - self.done) / self.per_second:.0f} s left"
 
+    def _parted(self) -> str:
+        """Say how many steps were there before, if any."""
+        if not self.first:
+            return ""
+        before, now = self.words
+        return f", {self.first:,} {before} and {self.done - self.first:,} {now}"
+
 
 @contextmanager
-def _log(what: str) -> Iterator[Report]:
+def _log(what: str, before: str, now: str) -> Iterator[Report]:
     """Write a line when all is done, and at least every ``LOG_SECONDS``, whether or not a step was done since."""
-    pace, stopped = _Pace(), threading.Event()
+    pace, stopped = _Pace(before, now), threading.Event()
 
     def watch() -> None:
         while not stopped.wait(LOG_SECONDS):

@@ -34,7 +34,7 @@ from foils.errors import FolderError
 from foils.mining import Execution, Mined
 from foils.mining.extend import require_extendable
 from foils.mining.identity import differences
-from foils.mining.prepare import bind
+from foils.mining.prepare import bind, check_window
 from foils.recipes import Recipe
 from foils.search import MODEL
 
@@ -128,6 +128,7 @@ def mine(
     note_evaluation_split(split, "these negatives come")
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
     bound = bind(limited, collection)
+    check_window(loaded.bound(len(collection.items)), negatives)
     chosen = {"negatives": negatives, "split": split, "seed": seed}
     if encoders and not fresh:
         known = {"recipe": loaded.resolved(), "collection": collection.digest(split), "constraints": bound.digests}

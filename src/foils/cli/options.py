@@ -72,8 +72,8 @@ def encode(encoder: Encoder, collection: Collection, cache: Path | None, *, name
         name: tells several models apart.
     """
     by = f" by {name}" if name else ""
-    with progress(f"encoding the queries{by}") as report:
+    with progress(f"encoding the queries{by}", before="from the cache", now="encoded") as report:
         anchors = encode_records(encoder, collection.anchors, "anchors", cache=cache, progress=report, say=note)
-    with progress(f"encoding the corpus{by}") as report:
+    with progress(f"encoding the corpus{by}", before="from the cache", now="encoded") as report:
         items = encode_records(encoder, collection.items, "items", cache=cache, progress=report, say=note)
     return anchors, items

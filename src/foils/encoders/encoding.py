@@ -148,6 +148,8 @@ class _Work:
     def all(self, progress: Progress | None) -> Float32:
         """Encode every text, in order."""
         total = len(self.records)
+        if progress is not None:
+            progress(0, total)  # nothing comes from a cache
         return self.encode(np.arange(total), lambda done: None if progress is None else progress(done, total))
 
 

@@ -36,9 +36,8 @@ def is_present(table: str, names: Sequence[str], field: Field) -> bool:
     if names.count(field.name) > 1:
         raise DataError(f"{table}: several columns are called {quoted(field.name)}; rename all but one")
     if field.name not in names and field.required:
-        raise DataError(
-            f"{table}: there is no column {quoted(field.name)}; add it, or {field.another}: {nearest(field.name, names)}"
-        )
+        mend = f"add it, or {field.another}: {nearest(field.name, names)}"
+        raise DataError(f"{table}: there is no column {quoted(field.name)}; {mend}")
     return field.name in names
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -10,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 STATUS = Path("/proc/self/status")
 SECONDS = 0.2
@@ -89,6 +92,15 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._stop.wait(SECONDS):
             self.look()
+
+
+def release_unused() -> None:
+    """Hand back to the system what Arrow's and C's allocators keep of freed memory, as far as they can."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it, musl does not
+        if trim is not None:
+            trim(ctypes.c_size_t(0))
 
 
 def anonymous_bytes() -> int | None:

@@ -17,7 +17,7 @@ from foils.mining.encoded import named_models, with_encoded
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution, execution_of
 from foils.mining.mined import Mined
-from foils.mining.prepare import VectorSources, bind, check_request, prepare, vectors_by_name
+from foils.mining.prepare import VectorSources, bind, check_request, check_window, prepare, vectors_by_name
 from foils.mining.run import Progress, run
 from foils.mining.shard import all_rows
 from foils.mining.stored import Result
@@ -81,6 +81,7 @@ def mine(
     refuse_foreign(path)
     loaded = resolved_recipe(recipe, settings)
     bound = bind(constraints, collection)
+    check_window(loaded.bound(len(collection.items)), negatives)
     folder = chosen_cache(choice=cache)
     given = with_encoded(given, loaded, collection, named_models(model, models), folder)
     prepared = prepare(

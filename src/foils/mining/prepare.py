@@ -207,6 +207,24 @@ def prepare(
     return Prepared(identity, recipe, collection, inputs, units, constraints)
 
 
+def check_window(recipe: Recipe, negatives: int) -> None:
+    """Check, before anything is encoded, that depth and window leave candidates at all.
+
+    Args:
+        recipe: bound to the number of items.
+        negatives: per unit.
+
+    Raises:
+        InputError: they leave none.
+    """
+    deepest = recipe.source.fields.depths(negatives)[1]
+    if not _room(recipe, negatives):
+        raise InputError(
+            f"the sampler's window (skip_ranks, skip_survivors, max_rank) leaves none of the {deepest:,} candidates "
+            "that the source looks at per unit; skip less, widen the window, or look deeper (max_depth of the source)"
+        )
+
+
 def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """Say what about a recipe and constraints (their facts) may surprise on these units."""
     found = [

@@ -13,7 +13,7 @@ from foils.mining import counts
 from foils.mining.folder import Folder
 from foils.mining.identity import Execution
 from foils.mining.journal import Shard
-from foils.mining.memory import Effort, PeakMemory
+from foils.mining.memory import Effort, PeakMemory, release_unused
 from foils.mining.shard import Job, Settling
 
 Progress = Callable[[int, int], None]
@@ -56,8 +56,7 @@ def _write_shards(
     shards, spans = dict(finished), _spans(job)
     report = _Report(progress, sum(spans[name].stop - spans[name].start for name in shards), len(job.units))
     waiting = deque(name for name in spans if name not in shards)
-    # Larger blocks share each read of the items: shards under way together leave each a part of the threads.
-    share = threads if len(waiting) <= 1 else -(-threads // (AHEAD + 1))
+    share = threads_per_shard(threads, len(waiting))
     ahead: deque[tuple[str, Settling]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
@@ -69,6 +68,8 @@ def _write_shards(
                 name, settling = ahead.popleft()
                 tables, numbers = settling.finish(report)
                 shards[name] = folder.write_shard(name, tables, numbers, memory.lap())
+                del settling, tables
+                release_unused()
     except KeyboardInterrupt as error:
         kept = sum(spans[name].stop - spans[name].start for name in shards)
         error.add_note(f"kept: {kept:,} of {len(job.units):,} units")
@@ -76,6 +77,14 @@ def _write_shards(
     finally:
         pool.shutdown(cancel_futures=True)
     return shards
+
+
+def threads_per_shard(threads: int, shards: int) -> int:
+    """Say how many threads a shard is cut into blocks for.
+
+    Larger blocks share each read of the items: shards under way together leave each a part of the threads.
+    """
+    return threads if shards <= 1 else -(-threads // (AHEAD + 1))
 
 
 def _spans(job: Job) -> dict[str, slice]:

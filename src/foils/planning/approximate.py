@@ -26,7 +26,7 @@ from foils.clustering import best_arithmetic
 from foils.clustering.nearest import nearest_of
 from foils.planning.text import duration
 from foils.positives import Relation
-from foils.search import Blocks, ExactIndex, Inputs
+from foils.search import ExactIndex, Inputs, choose_screen
 from foils.search.approximate import ApproximateIndex
 from foils.search.graph import GraphIndex, GraphShape
 from foils.search.inverted import InvertedIndex
@@ -89,7 +89,7 @@ def approximate_search(inputs: Inputs, source: Dense, *, threads: int) -> Approx
         return None
     width, _ = source.depths(inputs.negatives)
     anchors = pair.anchors.read(_spread(len(pair.anchors), ANCHORS))
-    probe = _Probe(pair.items, anchors, width, inputs.blocks, total)
+    probe = _Probe(pair.items, anchors, width, inputs, total, len(pair.anchors))
     each = len(np.unique(inputs.positives.units().anchors)) / threads
     with one_thread():
         exact = probe.exact()
@@ -105,8 +105,9 @@ class _Probe:
     items: Vectors
     anchors: Float32
     width: int
-    blocks: Blocks
+    inputs: Inputs
     total: int
+    queries: int
 
     def indexes(self) -> tuple[tuple[str, str, Callable[[], tuple[float, float]]], ...]:
         """Name the indexes, their packages, and what measures them."""
@@ -144,10 +145,14 @@ class _Probe:
         return building * self.total / GRAPH_PART * deeper, self._proposing(index, part) * deeper
 
     def _exactly(self, size: int) -> float:
-        index, part = ExactIndex(self._part(size), np.ones(size, np.bool_)), self.anchors[: self.blocks.anchors]
+        items, blocks = self._part(size), self.inputs.blocks
+        # The screen that the run chooses: this part is searched for as many times more anchors.
+        queries, spare = round(self.queries * len(self.items) / size), self.inputs.spare_bytes * size // len(self.items)
+        screen, _ = choose_screen(items, queries, self.inputs.search, spare)
+        index, part = ExactIndex(items, np.ones(size, np.bool_), screen), self.anchors[: blocks.anchors]
         nothing = Relation.empty(len(part))
-        index.search(part[:1], self.width, Relation.empty(1), self.blocks)
-        return _timed(lambda: index.search(part, self.width, nothing, self.blocks))[1] / len(part)
+        index.search(part[:1], self.width, Relation.empty(1), blocks)
+        return _timed(lambda: index.search(part, self.width, nothing, blocks))[1] / len(part)
 
     def _proposing(self, index: ApproximateIndex, part: Vectors) -> float:
         """Time proposals and their scores, per anchor."""
@@ -156,7 +161,7 @@ class _Probe:
         def propose() -> None:
             proposed = np.maximum(index.nearest(self.anchors, count), 0)
             rows = np.repeat(np.arange(len(proposed)), count)
-            part.dots(self.anchors, rows, proposed.ravel(), self.blocks.pairs)
+            part.dots(self.anchors, rows, proposed.ravel(), self.inputs.blocks.pairs)
 
         propose()
         return _timed(propose)[1] / len(self.anchors)

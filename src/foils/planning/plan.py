@@ -18,7 +18,7 @@ from foils.mining.encoded import named_models, opened_models
 from foils.mining.identity import Execution, execution_of
 from foils.mining.memory import anonymous_bytes
 from foils.mining.mine import resolved_recipe
-from foils.mining.prepare import Prepared, VectorSources, bind, check_request, prepare, vectors_by_name
+from foils.mining.prepare import Prepared, VectorSources, bind, check_request, check_window, prepare, vectors_by_name
 from foils.mining.prepare import warnings as warnings_of
 from foils.mining.sanity import complaints
 from foils.planning import amounts
@@ -88,6 +88,7 @@ def plan(
         raise InputError("give a model, or query_vectors and item_vectors, not both")
     loaded = resolved_recipe(recipe, settings)
     bound = bind(constraints, collection)
+    check_window(loaded.bound(len(collection.items)), negatives)
     folder = chosen_cache(choice=cache)
     before = anonymous_bytes()
     opened = opened_models(given, loaded, named_models(model, models), folder)
@@ -104,8 +105,7 @@ def plan(
     )  # fmt: skip
     checking = time.perf_counter() - started
     require_memory(prepared, execution)
-    held = amounts.Held((anonymous_bytes() or amounts.texts_bytes(collection)) - weights, weights)
-    return _plan(_Start(prepared, execution, tuple(encodings), checking, held))
+    return _plan(_Start(prepared, execution, tuple(encodings), checking, weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class _Start:
     execution: Execution
     encodings: tuple[Encoding, ...]
     checking: float
-    held: amounts.Held
+    weights: int
 
     @property
     def unknown(self) -> bool:
@@ -132,12 +132,14 @@ def _plan(start: _Start) -> Plan:
         probed = probe_parts(prepared, execution, sizes, first_look=start.unknown)
     else:
         probed = probe(prepared, execution, units=units, first_look=start.unknown)
+    process = amounts.texts_bytes(prepared.collection) if probed.process_bytes is None else probed.process_bytes
+    held = amounts.Held(max(process - start.weights, 0), start.weights)
     judgings, other = _judgings(probed, units), _approximate(start)
     return Plan(
         stages=(*_encoding_stages(start.encodings), *_mining_stages(start, probed, judgings)),
         encodings=start.encodings,
         judgings=judgings,
-        memory=amounts.memory(prepared, execution, probed, start.encodings, start.held),
+        memory=amounts.memory(prepared, execution, probed, start.encodings, held),
         budget=execution.memory_bytes,
         least_budget=least_budget(prepared, execution),
         tables=amounts.tables(prepared, probed),

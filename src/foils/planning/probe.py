@@ -1,8 +1,9 @@
 """Carry out a little of a run: open its parts, settle blocks as the run would, write their tables to memory.
 
 The time of a block is a + b·units: every block reads all item vectors anew, however few its anchors are. So blocks grow
-towards the size of the run's own, and where there is no time for one of those, the line through the two largest is
-carried on to it. As many blocks run at once as the run has threads: they share memory, and Python's lock.
+towards the size of the run's own, and for longer where growing still makes a unit quicker; the largest block's time per
+unit is that of the run, so a plan is rather too high than too low. As many blocks run at once as the run has threads:
+they share memory, and Python's lock. A small block comes first and counts nothing: it loads kernels and pages.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import pyarrow as pa
 from foils._threads import one_thread
 from foils.mining.folder import parquet
 from foils.mining.identity import Execution
-from foils.mining.memory import anonymous_bytes
+from foils.mining.memory import anonymous_bytes, release_unused
 from foils.mining.prepare import Prepared
+from foils.mining.run import threads_per_shard
 from foils.mining.settle import Search
 from foils.mining.shard import Job, all_rows, settle_here
 from foils.mining.tables import ITEMS_OF_A_GROUP, join
@@ -29,6 +31,10 @@ from foils.positives import Int64
 from foils.scorers import Judging, OpenScorer
 
 PROBE_SECONDS = 1.0
+LONGEST = 4
+"""Times ``PROBE_SECONDS`` that rounds may take where each is quicker per unit than the one before."""
+GAIN = 1.5
+"""Blocks grow as long as that makes a unit quicker by this factor."""
 FIRST_BLOCK, GROWTH = 8, 4
 """Units of the probe's first block, and by how much the next is larger."""
 GOLDEN = 0.6180339887498949
@@ -46,6 +52,7 @@ class Probe:
         units: settled in all, some of them twice where there are few.
         opening_seconds: of the recipe's parts.
         opening_bytes: what they hold then.
+        process_bytes: what the process holds beside that, once kernels are loaded; None where the system does not tell.
         unit_seconds: per unit, with the run's threads.
         writing_seconds: per unit, of a shard's tables.
         table_bytes: per unit, of the tables in memory.
@@ -61,6 +68,7 @@ class Probe:
     units: int
     opening_seconds: float
     opening_bytes: int
+    process_bytes: int | None
     unit_seconds: float
     writing_seconds: float
     table_bytes: float
@@ -89,6 +97,9 @@ def probe(prepared: Prepared, execution: Execution, *, units: int, first_look: b
     listeners = {name: Listener() for name in judges}
     first_look = first_look or bool(judges)
     job = _job(prepared, search, listeners, first_look=first_look)
+    _warm_up(job, listeners)
+    release_unused()
+    process = anonymous_bytes()
     settled, done, unit_seconds = _settle(job, execution.threads, _block_units(prepared, execution, units))
     tables = {name: join([part[name] for part in settled]) for name in settled[0]}
     sampled = len(tables["negatives"])
@@ -100,6 +111,7 @@ def probe(prepared: Prepared, execution: Execution, *, units: int, first_look: b
         done,
         opening,
         held,
+        None if process is None else max(process - held, 0),
         unit_seconds,
         (time.perf_counter() - started) / sampled,
         sum(table.nbytes for table in tables.values()) / sampled,
@@ -135,14 +147,23 @@ def _job(prepared: Prepared, search: Search, listeners: Mapping[str, OpenScorer]
 def _block_units(prepared: Prepared, execution: Execution, units: int) -> int:
     """Say how many units the run's own blocks have."""
     shard = min(prepared.identity.shard_units, units)
-    count = max(-(-shard // prepared.inputs.blocks.anchors), min(execution.threads, shard))
+    threads = threads_per_shard(execution.threads, -(-units // shard))
+    count = max(-(-shard // prepared.inputs.blocks.anchors), min(threads, shard))
     return -(-shard // count)
+
+
+def _warm_up(job: Job, listeners: Mapping[str, Listener]) -> None:
+    """Settle a small block that counts nothing."""
+    with one_thread():
+        settle_here(job, slice(0, min(FIRST_BLOCK, len(job.units))))
+    for listener in listeners.values():
+        listener.asked.clear()
 
 
 def _settle(job: Job, threads: int, full: int) -> tuple[list[Tables], int, float]:
     """Settle rounds of growing blocks: the tables of the last round, units in all, seconds per unit."""
     total, spent, done = len(job.units), 0.0, 0
-    measured: list[tuple[int, float]] = []
+    rates: list[float] = []
     settled: list[Tables] = []
     with one_thread(), ThreadPoolExecutor(threads) as pool:
         for number in itertools.count():
@@ -150,19 +171,19 @@ def _settle(job: Job, threads: int, full: int) -> tuple[list[Tables], int, float
             blocks = [_spread(number * threads + place, size, total) for place in range(threads)]
             started = time.perf_counter()
             settled = [tables for tables, _ in pool.map(lambda block: settle_here(job, block), blocks)]
-            measured.append((size, time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            rates.append(seconds / size)
             done += size * threads
-            spent += measured[-1][1]
-            if number and (size == min(full, total) or spent >= PROBE_SECONDS):
+            spent += seconds
+            if number and (size == min(full, total) or _is_enough(spent, rates)):
                 break
-    return settled, done, _at(measured, full) / full / threads
+    return settled, done, rates[-1] / threads
 
 
-def _at(measured: Sequence[tuple[int, float]], size: int) -> float:
-    """Carry the times of the last two sizes on to another."""
-    (small, quick), (large, slow) = measured[-2:]
-    slope = max((slow - quick) / (large - small), 0) if large > small else slow / large
-    return slow + min(slope, slow / large) * (size - large)
+def _is_enough(spent: float, rates: Sequence[float]) -> bool:
+    """Say whether time is up; for rounds that still gain much by growing, later."""
+    gains = rates[-1] * GAIN < rates[-2]
+    return spent >= PROBE_SECONDS * (LONGEST if gains else 1)
 
 
 def _spread(number: int, size: int, total: int) -> slice:

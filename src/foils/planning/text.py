@@ -17,7 +17,7 @@ def describe(plan: Plan) -> str:
     lines = [_headline(plan), ""]
     lines += [_line("time", "", duration(plan.seconds))]
     lines += [_line(f"  {one.name}", f"{one.amount:,} {one.unit}", duration(one.seconds)) for one in plan.stages]
-    lines += ["", _line("memory, at most", "", size(plan.memory_bytes)), *_items(plan.memory)]
+    lines += ["", _line("memory, about", "", size(plan.memory_bytes)), *_items(plan.memory)]
     lines += [f"  (blocks keep to --memory {megabytes(plan.budget)}; the least is {megabytes(plan.least_budget)})"]
     lines += ["", _line("disk, at most", "", size(plan.disk_bytes)), *_items(plan.tables), *_items(plan.scratch)]
     if plan.encodings:
@@ -46,6 +46,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
+def about(seconds: float) -> str:
+    """Write an estimate of a time within a sentence.
+
+    >>> about(0.001), about(4.2)
+    ('less than 0.01 s', 'about 4.2 s')
+    """
+    said = duration(seconds)
+    return said.replace("<", "less than") if said.startswith("<") else f"about {said}"
+
+
 def size(count: float) -> str:
     """Write a number of bytes.
 
@@ -61,10 +71,10 @@ def size(count: float) -> str:
 
 def _headline(plan: Plan) -> str:
     longest = max(plan.stages, key=lambda stage: stage.seconds)
-    said = f"about {duration(plan.seconds)}"
+    said = about(plan.seconds)
     if longest.seconds > LARGE_SHARE * plan.seconds:
         said += f", of which {duration(longest.seconds)} {longest.name}"
-    return f"{said}; at most {size(plan.memory_bytes)} of memory and {size(plan.disk_bytes)} of disk"
+    return f"{said}; about {size(plan.memory_bytes)} of memory, and at most {size(plan.disk_bytes)} of disk"
 
 
 def _items(sizes: Mapping[str, int]) -> list[str]:

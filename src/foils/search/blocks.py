@@ -39,7 +39,7 @@ class Blocks:
 
     @classmethod
     def within(cls, memory_bytes: int, *, dim: int, depth: int) -> Blocks:
-        """Derive blocks that fit in this many bytes: up to a third for items, as much for pairs, the rest for anchors."""
+        """Derive blocks that fit in this many bytes: up to a third for items, as much for pairs; the rest: anchors."""
         room = max(memory_bytes - FIXED_BYTES, 0)
         items = max(1, min(MOST_ITEMS, room // (3 * ITEM_BYTES * dim)))
         pairs = max(1, min(MOST_PAIRS, room // (3 * PAIR_BYTES * dim)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from foils.candidates import Candidates, Column, Kind
 from foils.positives import Int64, Units
-from foils.search import ExactIndex, Inputs, VectorPair
+from foils.search import ExactIndex, Inputs, VectorPair, choose_screen
 from foils.search.approximate import ApproximateIndex, propose
 from foils.search.best import best_of_pairs
 from foils.search.vectors import Float32
@@ -53,7 +53,9 @@ class OpenApproximate:
     ) -> OpenApproximate:  # fmt: skip
         """Bind the source, and measure what it misses."""
         first, deepest = depths
-        exact = ExactIndex(vectors.items, inputs.mineable)
+        # Searched for a sample, and for anchors to which most items are forbidden: how many those are shows only later.
+        screen, _ = choose_screen(vectors.items, min(SAMPLE, len(vectors.anchors)), inputs.search, inputs.spare_bytes)
+        exact = ExactIndex(vectors.items, inputs.mineable, screen)
         source = cls(name, index, exact, vectors, inputs, deepest, advice, {})
         recall, sample = source.recall(first)
         measured = {"digest": index.digest, "recall": recall, "recall_at": first, "recall_anchors": sample, **facts}
