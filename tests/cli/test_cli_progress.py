@@ -17,7 +17,7 @@ def clock(monkeypatch):
 
 
 def test_a_pace_leaves_out_what_an_earlier_run_did(clock):
-    pace = console._Pace()
+    pace = console._Pace("finished before", "now")
     assert pace.line() == "begun"
     pace.step(1_000, 10_000)
     assert pace.line() == "1,000 of 10,000"
@@ -49,7 +49,7 @@ def test_a_warning_is_one_line_without_a_place_in_the_code(capsys):
 
 @pytest.mark.parametrize(("done", "said"), [(1, "0.5/s"), (19, "9.5/s"), (2_469, "1,234/s")])
 def test_a_rate_has_the_digits_that_matter(clock, done, said):
-    pace = console._Pace()
+    pace = console._Pace("finished before", "now")
     pace.step(0, 5_000)
     clock[0] += 2
     pace.step(done, 5_000)
@@ -58,7 +58,7 @@ def test_a_rate_has_the_digits_that_matter(clock, done, said):
 
 def test_a_log_gets_a_line_now_and_then_even_if_no_step_is_done(monkeypatch, capsys):
     monkeypatch.setattr(console, "LOG_SECONDS", 0.02)
-    with console.progress("mining") as report:
+    with console.progress("mining", before="finished before") as report:
         report(5, 10)
         time.sleep(0.2)
         report(10, 10)
@@ -71,8 +71,15 @@ def test_a_log_gets_a_line_now_and_then_even_if_no_step_is_done(monkeypatch, cap
 
 
 def test_a_quick_stage_says_one_line(capsys):
-    with console.progress("mining") as report:
+    with console.progress("mining", before="finished before") as report:
         for done in range(11):
             report(done, 10)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("mining: 10 of 10 in ")
+
+
+def test_work_that_is_never_resumed_counts_its_first_report():
+    pace = console._Pace(None, "now")
+    pace.step(1, 50)
+    pace.step(50, 50)
+    assert pace.line().startswith("50 of 50 in ")

@@ -68,12 +68,12 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def progress(what: str, *, before: str = "finished before", now: str = "now") -> Iterator[Report]:
+def progress(what: str, *, before: str | None = None, now: str = "now") -> Iterator[Report]:
     """Show the progress of one stage: a bar on a terminal, now and then a line in a log.
 
     Args:
         what: is done.
-        before: says of the steps that the first report counts where they come from.
+        before: says of the steps that the first report counts where they come from; None = they are like all others.
         now: says of the others what was done.
     """
     if _on_terminal():
@@ -107,12 +107,12 @@ def progress_of_stages() -> Iterator[Callable[[str, int, int], None]]:
 
 
 class _Pace:
-    """How quickly steps are done; those that an earlier run did, which the first report counts, do not count."""
+    """How quickly steps are done; those that were done before, which the first report may tell, do not count."""
 
-    def __init__(self, before: str = "finished before", now: str = "now") -> None:
+    def __init__(self, before: str | None, now: str) -> None:
         self.words = before, now
         self.started = time.monotonic()
-        self.first: int | None = None
+        self.first: int | None = None if before else 0
         self.done = self.total = 0
 
     def step(self, done: int, total: int) -> None:
@@ -159,7 +159,7 @@ class _Pace:
 
 
 @contextmanager
-def _log(what: str, before: str, now: str) -> Iterator[Report]:
+def _log(what: str, before: str | None, now: str) -> Iterator[Report]:
     """Write a line when all is done, and at least every ``LOG_SECONDS``, whether or not a step was done since."""
     pace, stopped = _Pace(before, now), threading.Event()
 

@@ -184,7 +184,7 @@ def _mined(
 ) -> tuple[Mined, bool]:
     """Mine or extend with progress, and tell whether there was anything left to do."""
     worked = False
-    with progress("mining") as report:
+    with progress("mining", before="finished before") as report:
 
         def step(done: int, total: int) -> None:
             nonlocal worked
