@@ -141,7 +141,7 @@ def test_appended_items_that_are_all_better_are_all_found(tmp_path, monkeypatch)
     before = cut(this, 100).mine("naive-top-k", **options)
     searches = searched(monkeypatch)
     after = extended(this, before, tmp_path / "after")
-    assert len([anchors for items, anchors in searches if items == 50]) > 3  # one block of each of 3 shards, and some again
+    assert len([anchors for items, anchors in searches if items == 50]) > 3  # one block for each shard, and some again
     assert file_bytes(after.path) == file_bytes(this.mine("naive-top-k", tmp_path / "fresh", **options).path)
     best = after.result.candidates(["items"])["items"].to_pylist()
     assert max(sum(item >= 100 for item in items) for items in best) > 2 * 40 * 50 // 150 + 1
