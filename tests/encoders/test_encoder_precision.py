@@ -188,7 +188,9 @@ def test_workers_give_results_in_order(count):
 
 def test_workers_work_at_the_same_time():
     meeting = threading.Barrier(2, timeout=20)
-    workers.spread([0, 1], lambda job: meeting.wait(), workers=2, context=Noted, done=lambda place: None)
+    # One after the other, the first would wait for the second until the barrier breaks.
+    places = workers.spread([0, 1], lambda job: meeting.wait(), workers=2, context=Noted, done=lambda place: None)
+    assert sorted(places) == [0, 1]
 
 
 def test_what_a_worker_raises_is_raised_and_nothing_is_begun_after_it():
@@ -294,7 +296,7 @@ def test_a_batch_that_fails_loses_its_chunk_alone(sentence_model, tmp_path, monk
 def test_nothing_is_said_where_all_is_well(sentence_model, fast):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        open_encoder(sentence_model).encode(some_texts(5), "items")
+        assert len(open_encoder(sentence_model).encode(some_texts(5), "items")) == 5
 
 
 def test_two_models_of_one_folder_name_are_checked_apart(fast, tmp_path):
