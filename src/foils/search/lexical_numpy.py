@@ -1,6 +1,6 @@
 """The best items by summed impacts, in NumPy: the body that runs where Numba is not installed.
 
-It goes through the anchors one by one; what is done for each is done for all its postings together.
+It adds the words of a block of anchors place by place, which is the order of additions that the compiled body has.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from foils import _segments as segments
 from foils.positives import Int64
 from foils.search.lexical_words import Int32
 from foils.search.vectors import Float32
 
 Bool = npt.NDArray[np.bool_]
 
-SPARSE = 16
-"""Where fewer than one item in this many is touched, items are looked up instead of looked through."""
+CELLS = 1 << 20
+"""Cells of an anchors × items block whose sums are held together: 4 MiB, and as much again to find the best."""
 
 
 def best(
@@ -39,37 +40,47 @@ def best(
 
     ``masked`` has no rows where there is no mask.
     """
-    sums = np.zeros(n_items, np.float32)
-    for row in range(len(items)):
-        first, last = anchor_indptr[row], anchor_indptr[row + 1]
-        lists = [slice(indptr[word], indptr[word + 1]) for word in numbers[first:last]]
-        for postings, count in zip(lists, counts[first:last], strict=True):
-            sums[indices[postings]] += count * data[postings]  # an item occurs once in a list
-        part = slice(asked_indptr[row], asked_indptr[row + 1])
-        answers[part] = sums[asked[part]]
-        sums[excluded[excluded_indptr[row] : excluded_indptr[row + 1]]] = 0
-        found = _touched(sums, indices, lists)
-        values = sums[found]
-        sums[found] = 0
+    step = max(1, CELLS // max(n_items, 1))
+    for start in range(0, len(items), step):
+        rows = slice(start, min(start + step, len(items)))
+        sums = _sums(data, indices, indptr, n_items, numbers, counts, anchor_indptr[start : rows.stop + 1])
+        part = slice(asked_indptr[start], asked_indptr[rows.stop])
+        answers[part] = sums[_owners(asked_indptr, rows), asked[part]]
+        barred = excluded[excluded_indptr[start] : excluded_indptr[rows.stop]]
+        sums[_owners(excluded_indptr, rows), barred] = 0
         if len(masked):
-            allowed = ~masked[row, found]
-            found, values = found[allowed], values[allowed]
-        _write(found, values, items[row], scores[row])
+            sums[masked[rows]] = 0
+        _write(sums, items[rows], scores[rows])
 
 
-def _touched(sums: Float32, indices: Int32, lists: list[slice]) -> Int64:
-    """Find the items with a sum above 0."""
-    if sum(part.stop - part.start for part in lists) * SPARSE > len(sums):
-        return np.flatnonzero(sums > 0)
-    touched: Int64 = np.unique(np.concatenate([np.zeros(0, np.int64), *(indices[part] for part in lists)]))
-    found: Int64 = touched[sums[touched] > 0]
-    return found
+def _sums(
+    data: Float32, indices: Int32, indptr: Int64, n_items: int, numbers: Int32, counts: Float32, anchor_indptr: Int64
+) -> Float32:
+    """Add the first words of all anchors, then the second ones, …: an item occurs once in a list, so no cell twice."""
+    lengths = np.diff(anchor_indptr)
+    sums = np.zeros((len(lengths), n_items), np.float32)
+    for place in range(lengths.max(initial=0)):
+        rows = np.flatnonzero(lengths > place)
+        at = anchor_indptr[rows] + place
+        begins = indptr[numbers[at]]
+        sizes = indptr[numbers[at] + 1] - begins
+        postings = np.arange(sizes.sum()) + np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
+        sums[np.repeat(rows, sizes), indices[postings]] += np.repeat(counts[at], sizes) * data[postings]
+    return sums
 
 
-def _write(found: Int64, values: Float32, items: Int64, scores: Float32) -> None:
-    k = len(items)
-    if len(found) > k:
-        kept = values >= np.partition(values, len(values) - k)[len(values) - k]
-        found, values = found[kept], values[kept]
-    order = np.lexsort((found, -values))[:k]
-    items[: len(order)], scores[: len(order)] = found[order], values[order]
+def _owners(indptr: Int64, rows: slice) -> Int64:
+    return segments.owners(np.diff(indptr[rows.start : rows.stop + 1]))
+
+
+def _write(sums: Float32, items: Int64, scores: Float32) -> None:
+    k, cut = items.shape[1], max(sums.shape[1] - items.shape[1], 0)
+    least = np.partition(sums, cut, axis=1)[:, cut, None] if sums.shape[1] else sums
+    rows, found = np.nonzero((sums >= least) & (sums > 0))
+    values = sums[rows, found]
+    order = np.lexsort((found, -values, rows))
+    rows, found, values = rows[order], found[order], values[order]
+    places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(sums)))[rows]
+    kept = places < k
+    items[rows[kept], places[kept]] = found[kept]
+    scores[rows[kept], places[kept]] = values[kept]
