@@ -1,7 +1,7 @@
 """The kernels, compiled; see ``kernels_numpy`` for what each does.
 
-Most of the time goes into waiting for rows that lie anywhere in memory. So the rows of the next examples are read
-together before they are used, and a row is searched without branches that the processor would guess wrong.
+Most of the time goes into waiting for rows that lie anywhere in memory. So the rows of later examples are asked for
+before they are used, and a row is searched without branches that the processor would guess wrong.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import numpy as np
 from numba import njit
 
 from foils.drawing.exclusions import Float64, Tables
+from foils.drawing.fetch_numba import fetch
 from foils.positives import Int64
 
 SHORT = 64
 """Numbers that are counted through, eight at a time, rather than halved: eight cache lines."""
 LINE = 8
 """Numbers to a cache line."""
-AHEAD = 16
-"""Examples whose rows are read together."""
+NEAR, FAR = 8, 24
+"""How many examples ahead a row is asked for, and where it begins."""
 
 _INCREMENT, _FIRST, _SECOND = (
     np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -28,17 +29,18 @@ _12, _27, _30, _31 = (np.uint64(bits) for bits in (12, 27, 30, 31))
 
 
 @njit(nogil=True, cache=True)
-def contains(indptr: Int64, items: Int64, rows: Int64, wanted: Int64, found: Any) -> Any:
-    """Tell which pairs are in a relation; the number given back means nothing."""
-    touched, column, none = 0, rows.reshape((len(rows), 1)), items[:0]
+def contains(indptr: Int64, items: Int64, rows: Int64, wanted: Int64, found: Any) -> None:
+    """Tell which pairs are in a relation."""
+    none = items[:0]
     for number in range(len(rows)):
-        if number % AHEAD == 0:
-            touched += _touch(indptr, indptr, indptr, items, none, column, number)
+        if number + FAR < len(rows):
+            fetch(indptr, rows[number + FAR])
+        if number + NEAR < len(rows):
+            _fetch_row(indptr, items, none, rows[number + NEAR])
         low = indptr[rows[number]]
         values = items[low : indptr[rows[number] + 1]]
         at = _bound(values, wanted[number] - 1)
         found[number] = at < len(values) and values[at] == wanted[number]
-    return touched
 
 
 @njit(nogil=True, cache=True)
@@ -53,82 +55,105 @@ def sides(key: Any, units: Int64, shares: Float64, chosen: Any) -> None:
 @njit(nogil=True, cache=True)
 def draw(
     tables: Tables, key: Any, units: Int64, rows: Int64, chosen: Any, base: Float64, items: Int64, log_q: Any
-) -> Any:
-    """Draw with replacement; the number given back means nothing."""
-    indptr, before, skipped, left, offsets, held, ends, guesses, shift, log_tickets = tables
-    touched, noise, tickets = 0, np.empty(items.shape[1]), np.empty(items.shape[1], np.int64)
+) -> None:
+    """Draw with replacement."""
+    _, _, _, left, _, held, ends, guesses, shift, log_tickets = tables
+    m = items.shape[1]
+    noise, cells, found, tickets, ats = (np.empty(m), *np.empty((4, m), np.int64))
     for example in range(items.shape[0]):
-        if example % AHEAD == 0:
-            touched += _touch(indptr, left, offsets, before, skipped, rows, example)
+        _fetch_ahead(tables, rows, example)
         _fill(_unit_state(units[example], key), 0, noise)
         for column in range(rows.shape[1]):
-            row = rows[example, column]
-            low, total, offset = indptr[row], left[row], offsets[row]
-            values = before[low : indptr[row + 1]]
-            for number in range(len(noise)):
+            row, count = rows[example, column], 0
+            for number in range(m):
                 if chosen[example, number] == column:
-                    ticket = np.int64(noise[number] * total)
-                    at = low + _bound(values, ticket)
-                    ticket += offset + (skipped[at] if len(skipped) else at)
-                    tickets[number] = ticket if total else -1
+                    cells[count], found[count] = number, np.int64(noise[number] * left[row])
+                    count += 1
+            _skip(tables, row, found[:count], ats)
+            for cell in range(count):
+                tickets[cells[cell]] = found[cell] if left[row] else -1
         _places(tickets, ends, guesses, shift, items[example])
-        for number in range(len(noise)):
+        for number in range(m):
             place, law = items[example, number], base[example, chosen[example, number]]
             if len(held) and place >= 0:
                 items[example, number] = held[place]
             log_q[example, number] = law + log_tickets[place] if len(ends) else law
-    return touched
 
 
 @njit(nogil=True, cache=True)
-def distinct(tables: Tables, key: Any, units: Int64, rows: Int64, places: Int64) -> Any:
-    """Draw the first k distinct places of each row's endless sequence; the number given back means nothing."""
-    indptr, before, skipped, left, offsets, _, ends, guesses, shift, _ = tables
-    k, bits, touched, column = places.shape[1], 2, 0, rows.reshape((len(rows), 1))
+def distinct(tables: Tables, key: Any, units: Int64, rows: Int64, places: Int64) -> None:
+    """Draw the first k distinct places of each row's endless sequence."""
+    _, _, _, left, _, _, ends, guesses, shift, _ = tables
+    k, bits, column = places.shape[1], 2, rows.reshape((len(rows), 1))
     while (1 << bits) < 2 * k:
         bits += 1
     seen, stamps = np.zeros(1 << bits, np.int64), np.full(1 << bits, -1, np.int64)
-    noise, tickets, found = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64)
+    noise, tickets, found, ats = np.empty(k), np.empty(k, np.int64), np.empty(k, np.int64), np.empty(k, np.int64)
     for number in range(len(rows)):
-        if number % AHEAD == 0:
-            touched += _touch(indptr, left, offsets, before, skipped, column, number)
+        _fetch_ahead(tables, column, number)
         row, state, taken, counter = rows[number], _unit_state(units[number], key), 0, 0
-        low, total, offset = indptr[row], left[row], offsets[row]
-        values = before[low : indptr[row + 1]]
         while taken < k:
             count = k - taken
             _fill(state, counter, noise[:count])
             counter += count
             for cell in range(count):
-                ticket = np.int64(noise[cell] * total)
-                at = low + _bound(values, ticket)
-                tickets[cell] = ticket + offset + (skipped[at] if len(skipped) else at)
+                tickets[cell] = np.int64(noise[cell] * left[row])
+            _skip(tables, row, tickets[:count], ats)
             _places(tickets[:count], ends, guesses, shift, found)
             for cell in range(count):
                 if _is_new(seen, stamps, number, found[cell], bits):
                     places[number, taken] = found[cell]
                     taken += 1
-    return touched
 
 
-@njit(nogil=True, cache=True)
-def _touch(
-    indptr: Int64, left: Int64, offsets: Int64, before: Int64, skipped: Int64, rows: Int64, start: int
-) -> Any:  # fmt: skip
-    """Read what lies in short rows; the sum is there so that the compiler does not leave the reading out."""
-    touched: Any = 0
-    for example in range(start, min(start + AHEAD, len(rows))):
+@njit(nogil=True, inline="always")
+def _skip(tables: Tables, row: Any, tickets: Int64, ats: Int64) -> None:
+    """Turn a row's tickets, counted among those that are left, into tickets of all urns; ``ats`` is for scratch.
+
+    All are searched in lockstep, so that the processor need not wait for one before it begins with the next.
+    """
+    indptr, before, skipped, _, offsets, _, _, _, _, _ = tables
+    low, offset = indptr[row], offsets[row]
+    count = indptr[row + 1] - low
+    for number in range(len(tickets)):
+        ats[number] = low
+    while count > 1:
+        half = count >> 1
+        for number in range(len(tickets)):
+            ats[number] += half & -np.int64(before[np.uint64(ats[number] + half - 1)] <= tickets[number])
+        count -= half
+    if count:
+        for number in range(len(tickets)):
+            ats[number] += np.int64(before[np.uint64(ats[number])] <= tickets[number])
+    for number in range(len(tickets)):
+        at = ats[number]
+        tickets[number] += offset + (skipped[np.uint64(at)] if len(skipped) else at)
+
+
+@njit(nogil=True, inline="always")
+def _fetch_ahead(tables: Tables, rows: Int64, example: int) -> None:
+    """Ask for what later examples read: where their rows begin, and what lies in short rows."""
+    indptr, before, skipped, left, offsets, _, _, _, _, _ = tables
+    if example + FAR < len(rows):
         for column in range(rows.shape[1]):
-            row = rows[example, column]
-            low, stop = indptr[row], indptr[row + 1]
-            touched += left[row] + offsets[row]
-            if stop - low <= SHORT:
-                for at in range(low, stop, LINE):
-                    touched += before[np.uint64(at)]
-                if len(skipped):
-                    for at in range(low, stop, LINE):
-                        touched += skipped[np.uint64(at)]
-    return touched
+            row = rows[example + FAR, column]
+            fetch(indptr, row)
+            fetch(left, row)
+            fetch(offsets, row)
+    if example + NEAR < len(rows):
+        for column in range(rows.shape[1]):
+            _fetch_row(indptr, before, skipped, rows[example + NEAR, column])
+
+
+@njit(nogil=True, inline="always")
+def _fetch_row(indptr: Int64, values: Int64, others: Int64, row: Any) -> None:
+    low, stop = indptr[row], indptr[row + 1]
+    if stop - low <= SHORT:
+        for at in range(low, stop, LINE):
+            fetch(values, at)
+        if len(others):
+            for at in range(low, stop, LINE):
+                fetch(others, at)
 
 
 @njit(nogil=True, cache=True)
@@ -157,6 +182,7 @@ def _places(tickets: Int64, ends: Int64, guesses: Any, shift: Any, places: Int64
             places[number] = guesses[max(tickets[number], 0) >> shift]
         for number in range(len(tickets)):
             place = places[number]
+            place += np.int64(ends[place] <= tickets[number])  # often enough that a branch would be guessed wrong
             while ends[place] <= tickets[number]:
                 place += 1
             places[number] = place if tickets[number] >= 0 else -1
