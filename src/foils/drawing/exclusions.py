@@ -69,13 +69,15 @@ class Exclusions:
         if urns.is_equal:
             starts, skipped = places, np.arange(len(places) + 1)
         else:
-            starts, skipped = urns.ends[places] - urns.tickets[places], segments.bounds(urns.tickets[places])
+            tickets = urns.tickets[places]
+            starts, skipped = urns.ends[places] - tickets, segments.bounds(tickets)
         # Sums over all rows may wrap around, their differences within a row are right all the same.
         firsts, edges = skipped[indptr], urns.edges
-        before = starts - edges[of_rows[owners]] - (skipped[:-1] - firsts[owners])
+        offsets = edges[of_rows] - firsts[:-1]
+        before = starts - skipped[:-1] - np.repeat(offsets, np.diff(indptr))
         left = np.diff(edges)[of_rows] - np.diff(firsts)
         tables = Tables(
-            indptr, before, none() if urns.is_equal else skipped, left, edges[of_rows] - firsts[:-1],
+            indptr, before, none() if urns.is_equal else skipped, left, offsets,
             urns.items, urns.ends, *urns.guesses, np.zeros(0) if urns.is_equal else urns.log_tickets,
         )  # fmt: skip
         return cls(urns, of_rows, tables)

@@ -59,7 +59,8 @@ def draw(
     """Draw with replacement."""
     _, _, _, left, _, held, ends, guesses, shift, log_tickets = tables
     m = items.shape[1]
-    noise, cells, found, tickets, ats = (np.empty(m), *np.empty((4, m), np.int64))
+    noise, cells, found = np.empty(m), np.empty(m, np.int64), np.empty(m, np.int64)
+    tickets, ats = np.empty(m, np.int64), np.empty(m, np.int64)
     for example in range(items.shape[0]):
         _fetch_ahead(tables, rows, example)
         _fill(_unit_state(units[example], key), 0, noise)

@@ -122,9 +122,12 @@ def places_of(tables: Tables, rows: Int64, tickets: Int64) -> Int64:
         tickets += at
         return tickets
     tickets += tables.skipped.take(at)
-    places = tables.guesses.take(tickets >> tables.shift, mode="clip").astype(np.int64)
-    missed = np.nonzero(tables.ends.take(places, mode="clip") <= tickets)
-    places[missed] = np.searchsorted(tables.ends, tickets[missed], "right")
+    places = tables.guesses.take(tickets >> tables.shift, mode="clip").astype(np.int64, order="C")
+    late = np.flatnonzero(tables.ends.take(places, mode="clip") <= tickets)
+    wanted, after = tickets.take(late), places.take(late) + 1
+    missed = tables.ends.take(after, mode="clip") <= wanted
+    after[missed] = np.searchsorted(tables.ends, wanted[missed], "right")
+    places.reshape(-1)[late] = after
     return places
 
 
@@ -135,15 +138,18 @@ def _places(tables: Tables, rows: Int64, noise: Float64) -> Int64:
 
 def _bound(values: Int64, low: Int64, counts: Int64, wanted: Int64) -> Int64:
     """Find the first of ``counts`` ascending values from ``low`` on that exceeds what is wanted, or their end."""
-    at = np.broadcast_to(low, wanted.shape).copy()
-    longest, counts = int(counts.max(initial=0)), counts.copy()
-    while longest > 1:
-        half = counts >> 1
-        at += half * (values.take(at + (half - 1), mode="clip") <= wanted).view(np.int8)
-        counts -= half
-        longest -= longest >> 1
-    if longest:
-        at += (values.take(at, mode="clip") <= wanted) & (counts == 1)
+    at, beyond = np.broadcast_to(low, wanted.shape).copy(), wanted + 1
+    probe, value, longest = np.empty_like(at), np.empty_like(at), int(counts.max(initial=0))
+    while longest:
+        step = counts >> 1 if longest > 1 else counts
+        np.add(at, step - 1, out=probe)
+        values.take(probe, out=value, mode="clip")
+        value -= beyond
+        value >>= 63  # all bits set where the value does not exceed what is wanted; faster than a comparison
+        value &= step
+        at += value
+        counts = counts - step
+        longest -= max(longest >> 1, 1)
     return at
 
 

@@ -119,10 +119,17 @@ class Urns:
         if not len(self.items):
             return items, np.full(len(items), self.edges[-1] > 0)
         if len(self.edges) == 2:
-            places = np.searchsorted(self.items, items)
-            inside = places < len(self.items)
-        else:  # lists, with one ticket for each item
-            places = self.edges[urns] + _array.row_searchsorted(self.items, self.edges, urns, items, "left")
-            inside = places < self.edges[urns + 1]
+            places = self._place_of.take(items, mode="clip")
+            return places, places >= 0
+        # lists, with one ticket for each item
+        places = self.edges[urns] + _array.row_searchsorted(self.items, self.edges, urns, items, "left")
+        inside = places < self.edges[urns + 1]
         inside[inside] = self.items[places[inside]] == items[inside]
         return places, inside
+
+    @cached_property
+    def _place_of(self) -> Int64:
+        """Places of the only urn by item row, −1 where it does not hold the item, as for all beyond the last."""
+        places = np.full(self.items[-1] + 2, -1, np.int64)
+        places[self.items] = np.arange(len(self.items))
+        return places
