@@ -58,12 +58,13 @@ def _sum_of_products(left: Float32, right: Float32, cells: Float64) -> float:
     width = left.size
     if width == 0:
         return 0.0
-    half = (width + 1) // 2
-    for j in range(width - half):
-        cells[j] = np.float64(left[j]) * np.float64(right[j]) + np.float64(left[half + j]) * np.float64(right[half + j])
-    if half > width - half:
-        cells[half - 1] = np.float64(left[half - 1]) * np.float64(right[half - 1])
-    width = half
+    width = _eighths(left, right, cells) if width % 8 == 0 else _halves(left, right, cells)
+    while width % 8 == 0:
+        width //= 8
+        for j in range(width):
+            even = (cells[j] + cells[4 * width + j]) + (cells[2 * width + j] + cells[6 * width + j])
+            odd = (cells[width + j] + cells[5 * width + j]) + (cells[3 * width + j] + cells[7 * width + j])
+            cells[j] = even + odd
     while width > 1:
         half = (width + 1) // 2
         for j in range(width - half):
@@ -71,3 +72,32 @@ def _sum_of_products(left: Float32, right: Float32, cells: Float64) -> float:
         width = half
     total: float = cells[0]
     return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _halves(left: Float32, right: Float32, cells: Float64) -> int:
+    """Multiply, and add the right half to the left; give how many cells that makes."""
+    width = left.size
+    half = (width + 1) // 2
+    for j in range(width - half):
+        cells[j] = np.float64(left[j]) * np.float64(right[j]) + np.float64(left[half + j]) * np.float64(right[half + j])
+    if half > width - half:
+        cells[half - 1] = np.float64(left[half - 1]) * np.float64(right[half - 1])
+    return half
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _eighths(left: Float32, right: Float32, cells: Float64) -> int:
+    """Multiply, and halve three times at once, each cell in the same order; give how many cells that makes."""
+    part = left.size // 8
+    a, b = left.reshape(8, part), right.reshape(8, part)
+    for j in range(part):
+        even = (_times(a, b, 0, j) + _times(a, b, 4, j)) + (_times(a, b, 2, j) + _times(a, b, 6, j))
+        odd = (_times(a, b, 1, j) + _times(a, b, 5, j)) + (_times(a, b, 3, j) + _times(a, b, 7, j))
+        cells[j] = even + odd
+    return part
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _times(left: Float32, right: Float32, row: int, column: int) -> float:
+    return np.float64(left[row, column]) * np.float64(right[row, column])

@@ -111,6 +111,10 @@ def test_exclusions_hold_with_every_screen(body, room, screen):
     assert ids[2].tolist() == [57] + [-1] * 19
 
 
+def as_float32(scores):
+    return scores if scores.dtype == np.float32 else (scores.astype(np.uint32) << 16).view(np.float32)
+
+
 @every_screen
 def test_the_error_of_a_screen_is_within_its_slack(screen):
     for seed, scale in ((0, 1.0), (1, 1e-4), (2, 300.0)):
@@ -118,10 +122,10 @@ def test_the_error_of_a_screen_is_within_its_slack(screen):
         for similarity in ("dot", "cosine"):
             vectors = Vectors(items.astype(np.float16) if seed == 1 else items, similarity)
             tested, queries = screen(vectors), Vectors(anchors, similarity).read(slice(None))
-            out = np.empty((20, 500), np.float32)
+            out = np.empty((20, 500), tested.barred.dtype)
             with tested.one_thread():
                 tested.score(tested.ready(queries), slice(0, 500), out)
-            error = np.abs(out - plain.canonical(queries, vectors.read(slice(None))).astype(np.float64))
+            error = np.abs(as_float32(out) - plain.canonical(queries, vectors.read(slice(None))).astype(np.float64))
             slack = tested.slack(queries)
             assert (error <= slack[:, None]).all()
             assert (error.max(axis=1) > slack / 1000).all(), "a slack that large is no bound"
@@ -190,7 +194,35 @@ def test_a_shortlist_keeps_all_that_may_be_among_the_best(kernels, data):
         assert (every[row, held] > -np.inf).all()
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3, 7, 64, 96, 385])
+@pytest.mark.parametrize("kernels", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("room", [7, 200])
+def test_scores_in_bfloat16_are_taken_as_their_float32_values(kernels, room):
+    """Whatever stops a row early stops it at the same column."""
+    single = np.round(normal(6, 150, 0), 1)
+    single[2, ::3] = -np.inf
+    halves = (single.view(np.uint32) >> 16).astype(np.uint16)
+    taken = []
+    for take, block in ((kernels.take_halves, halves), (kernels.take, as_float32(halves))):
+        items, scores = np.full((6, room), -1), np.zeros((6, room), np.float32)
+        counts, bounds, resume = np.zeros(6, np.int64), np.full(6, -1e37, np.float32), np.zeros(6, np.int64)
+        limits = np.full(6, kernels.first_limit(4, room))
+        stuck = take(block, 10, np.full(6, 0.25), 4, items, scores, counts, bounds, limits, resume)
+        held = np.arange(room) < counts[:, None]
+        taken.append((stuck, counts, bounds, resume, np.where(held, items, -1), np.where(held, scores, 0)))
+    for one, other in zip(*taken, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert taken[0][0] == (room == 7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=300), st.data())
+def test_the_kth_largest_of_any_numbers(numbers, data):
+    values, k = np.array(numbers, np.float32), data.draw(st.integers(1, len(numbers)))
+    found = selection_numba._largest(values, len(values), k, np.empty(len(values), np.int32))
+    assert found == np.sort(values)[-k]
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 7, 8, 24, 64, 96, 384, 385])
 def test_both_folds_give_the_same_bits(dim):
     left, right = normal(30, dim, 0), normal(40, dim, 1) * np.float32(1e3)
     left[3], right[5] = 0, -0.0

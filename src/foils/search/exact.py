@@ -145,6 +145,7 @@ class _Search:
         self.index, self.screen, self.anchors, self.k, self.blocks = index, screen, anchors, k, blocks
         count, room = len(anchors), Blocks.room(k, len(index.items))
         self.slack = screen.slack(anchors)
+        self.reach = 2 * self.slack
         self.items = np.empty((count, room), np.int64)
         self.scores = np.empty((count, room), np.float32)
         self.counts = np.zeros(count, np.int64)
@@ -167,27 +168,33 @@ class _Search:
             return
         ready = self.screen.ready(self.anchors)
         size, total = self.blocks.items, len(self.index.items)
-        whole = np.empty(len(self.anchors) * min(size, max(total, 1)), np.float32)
-        for start in range(0, total, size):
+        barred_score = self.screen.barred
+        whole = np.empty(len(self.anchors) * min(size, max(total, 1)), barred_score.dtype)
+        # What is barred is looked up once: between two products, a call into NumPy finds no memory near.
+        edges, unmineable = np.arange(0, total + size, size), self.index.unmineable
+        barred_up_to = np.searchsorted(barred.items, edges).tolist()
+        hidden_up_to = np.searchsorted(unmineable, edges).tolist()
+        for number, start in enumerate(range(0, total, size)):
             block = slice(start, min(start + size, total))
             width = block.stop - start
             scores = whole[: len(self.anchors) * width].reshape(-1, width)
             self.screen.score(ready, block, scores)
-            scores[barred.cells(start, block.stop)] = -np.inf
-            unmineable = self.index.unmineable
-            hidden = unmineable[slice(*np.searchsorted(unmineable, [start, block.stop]))]
-            scores[:, hidden - start] = -np.inf
+            if barred_up_to[number] < barred_up_to[number + 1]:
+                scores[barred.cells(start, block.stop)] = barred_score
+            hidden = unmineable[hidden_up_to[number] : hidden_up_to[number + 1]]
+            if len(hidden):
+                scores[:, hidden - start] = barred_score
             mask = masked(block)
             if mask is not None:
-                np.putmask(scores, mask, -np.inf)
+                np.putmask(scores, mask, barred_score)
             self._take(scores, start)
 
     def settle(self) -> Found:
         """Score the shortlists canonically, and order them."""
-        self.kernels.prune(2 * self.slack, self.k, self.items, self.scores, self.counts, self.bounds)
+        self.kernels.prune(self.reach, self.k, self.items, self.scores, self.counts, self.bounds)
         found = np.empty((len(self.anchors), self.k), np.int64)
         values = np.empty((len(self.anchors), self.k), np.float32)
-        for rows in _parts(len(self.anchors), self.items.shape[1]):
+        for rows in _parts(self.counts):
             self._settle(np.arange(rows.start, rows.stop), found[rows], values[rows])
         return Found(found, values, self.rescored, 0)
 
@@ -196,13 +203,14 @@ class _Search:
         room = self.items.shape[1]
         self.items, self.scores, self.counts = device.scan(self.anchors, room, hidden, self.blocks.items)
         if room < len(self.index.items):
-            cut = is_cut_short(self.scores, self.counts, self.k, 2 * self.slack)
+            cut = is_cut_short(self.scores, self.counts, self.k, self.reach)
             self.reliefs[cut], self.counts[cut] = MOST_RELIEFS + 1, 0
 
-    def _take(self, scores: Float32, start: int) -> None:
+    def _take(self, scores: npt.NDArray[Any], start: int) -> None:
+        take = self.kernels.take if scores.dtype == np.float32 else self.kernels.take_halves
         resume = np.where(self.overflowed, scores.shape[1], 0)
         lists = (self.items, self.scores, self.counts, self.bounds, self.limits)
-        while self.kernels.take(scores, start, 2 * self.slack, self.k, *lists, resume):
+        while take(scores, start, self.reach, self.k, *lists, resume):
             stuck = np.flatnonzero(resume < scores.shape[1])
             self._relieve(stuck)
             resume[self.overflowed] = scores.shape[1]
@@ -210,7 +218,7 @@ class _Search:
     def _relieve(self, rows: Int64) -> None:
         """Make room in shortlists full of scores too close to tell apart: keep the best k by their canonical scores."""
         self.reliefs[rows] += 1
-        for part in _parts(len(rows), self.items.shape[1]):
+        for part in _parts(self.counts[rows]):
             some = rows[part]
             found, values = np.empty((len(some), self.k), np.int64), np.empty((len(some), self.k), np.float32)
             self._settle(some, found, values)
@@ -227,7 +235,9 @@ class _Search:
         The best k of the screen are scored canonically first: what lies below the least of these values by more than
         the slack is not among the best. The rest is scored then.
         """
-        items, screened, counts = self.items[rows], self.scores[rows], self.counts[rows]
+        counts = self.counts[rows]
+        longest = counts.max(initial=1)
+        items, screened = self.items[rows, :longest], self.scores[rows, :longest]
         values = np.full(items.shape, np.nan, np.float32)
         at, places = np.empty((2, int(counts.sum())), np.int64)
         listed = self.kernels.leading(screened, counts, self.k, at, places)
@@ -242,10 +252,10 @@ class _Search:
         self.rescored += len(at)
 
 
-def _parts(count: int, width: int) -> Iterator[slice]:
-    """Cut rows of shortlists into parts that are settled together."""
-    step = max(1, SETTLED_PLACES // width)
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
+def _parts(counts: Int64) -> Iterator[slice]:
+    """Cut rows of shortlists into parts that are settled together: the more, the better are items read in order."""
+    step = max(1, SETTLED_PLACES // counts.max(initial=1))
+    return (slice(start, min(start + step, len(counts))) for start in range(0, len(counts), step))
 
 
 def _rows(mask: npt.NDArray[np.bool_] | None, rows: Int64) -> npt.NDArray[np.bool_] | None:

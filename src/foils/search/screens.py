@@ -24,12 +24,16 @@ from foils.search.rounding import SAFETY, lengths_of, single_slack
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
+UInt16 = npt.NDArray[np.uint16]
 
 SearchMode = Literal["auto", "exact", "screened"]
 
 WORTH_A_LOOK = 1e12
 """Operations of a search, many seconds of work, above which the fastest product is looked for: PyTorch takes one or two
 to import."""
+
+BARRED, BARRED_HALF = np.float32(-np.inf), np.uint16(0xFF80)
+"""−∞ as float32, and as the bits of bfloat16."""
 
 HALF_STEP = 2.0**-9
 """Half of the distance between bfloat16 numbers just below 1."""
@@ -42,6 +46,10 @@ class Screen(Protocol):
     def name(self) -> str:
         """How facts call it."""
 
+    @property
+    def barred(self) -> np.float32 | np.uint16:
+        """−∞ as its scores have it: float32, or the bits of bfloat16."""
+
     def one_thread(self) -> AbstractContextManager[None]:
         """Keep its products to the thread that calls it."""
 
@@ -51,8 +59,8 @@ class Screen(Protocol):
     def ready(self, anchors: Float32) -> Any:
         """Turn anchors into what ``score`` takes."""
 
-    def score(self, anchors: Any, items: slice, out: Float32) -> None:
-        """Write float32[A, I]."""
+    def score(self, anchors: Any, items: slice, out: Any) -> None:
+        """Write the scores of anchors and a slice of the items, [A, I] of the type of ``barred``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +74,11 @@ class Single:
     def name(self) -> str:
         """The product's name."""
         return f"{self.product.name} float32"
+
+    @property
+    def barred(self) -> np.float32:
+        """−∞."""
+        return BARRED
 
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of the library that multiplies."""
@@ -101,6 +114,11 @@ class BFloat16:
         """The product's name."""
         return "torch bfloat16"
 
+    @property
+    def barred(self) -> np.uint16:
+        """−∞ in bfloat16."""
+        return BARRED_HALF
+
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""
         return one_torch_thread()
@@ -123,13 +141,13 @@ class BFloat16:
 
         return torch.from_numpy(np.ascontiguousarray(anchors)).bfloat16()
 
-    def score(self, anchors: Any, items: slice, out: Float32) -> None:
-        """Multiply, and write as float32."""
+    def score(self, anchors: Any, items: slice, out: UInt16) -> None:
+        """Multiply."""
         import torch
 
         held = self._held
         right = self._rounded(items) if held is None else held[items]
-        torch.from_numpy(out).copy_(torch.mm(anchors, right.T))
+        torch.mm(anchors, right.T, out=torch.from_numpy(out.view(np.int16)).view(torch.bfloat16))
 
     def _rounded(self, items: slice) -> Any:
         return shared_tensor(self.items.roughly(items)).bfloat16()

@@ -14,10 +14,14 @@ from numba import njit
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+UInt16 = npt.NDArray[np.uint16]
 
-CHUNK = 128
+CHUNK = 64
 """Scores compared with the bound at once: the comparison is vectorised, and mostly finds none."""
+HIGHEST = 2**31 - 1
+"""Above the rank of every number."""
 
 
 def first_limit(k: int, room: int) -> int:
@@ -55,50 +59,51 @@ def take(
     Returns:
         whether a row is stuck; its ``resume`` says where.
     """
-    width, room = screen.shape[1], items.shape[1]
-    scratch = np.empty(room, np.float32)
-    hits = np.empty(CHUNK, np.uint8)
-    eights = hits.view(np.uint64)
+    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
     stuck = False
     for a in range(screen.shape[0]):
-        column, count, bound, limit = resume[a], counts[a], bounds[a], limits[a]
-        full = False
-        while column < width and not full:
-            chunk = screen[a, column : min(column + CHUNK, width)]
-            if not _any_from(chunk, bound):
-                column += chunk.size
-                continue
-            hits[:] = 0
-            for i in range(chunk.size):
-                hits[i] = chunk[i] >= bound
-            at = 0
-            while at < chunk.size and not full:
-                if at % 8 == 0 and eights[at // 8] == 0:
-                    at += 8
-                    continue
-                if hits[at] and count >= limit:
-                    count, bound = _pruned(items[a], scores[a], count, bound, reach[a], k, scratch)
-                    limit = min(room, max(2 * k, count + k // 2 + 1))
-                    full = count > (room + k) // 2
-                if not full:
-                    if hits[at] and chunk[at] >= bound:
-                        items[a, count] = first + column + at
-                        scores[a, count] = chunk[at]
-                        count += 1
-                    at += 1
-            column += min(at, chunk.size)
+        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
+            screen, a, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
+        )
         stuck |= full
-        resume[a], counts[a], bounds[a], limits[a] = column, count, bound, limit
+    return stuck
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def take_halves(
+    screen: UInt16,
+    first: int,
+    reach: Float64,
+    k: int,
+    items: Int64,
+    scores: Float32,
+    counts: Int64,
+    bounds: Float32,
+    limits: Int64,
+    resume: Int64,
+) -> bool:
+    """Do what ``take`` does with scores in bfloat16: uint16[A, I], the upper halves of float32 numbers."""
+    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
+    bits = np.empty((1, screen.shape[1]), np.uint32)
+    row = bits.view(np.float32)
+    stuck = False
+    for a in range(screen.shape[0]):
+        for i in range(screen.shape[1]):
+            bits[0, i] = np.uint32(screen[a, i]) << np.uint32(16)
+        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
+            row, 0, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
+        )
+        stuck |= full
     return stuck
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
     """Let go of every entry that cannot be among the best k of its row any more."""
-    scratch = np.empty(items.shape[1], np.float32)
+    scratch = np.empty(items.shape[1], np.int32)
     for a in range(items.shape[0]):
         if counts[a] > k:
-            counts[a], bounds[a] = _pruned(items[a], scores[a], counts[a], bounds[a], reach[a], k, scratch)
+            counts[a], bounds[a] = _pruned(items, scores, a, counts[a], bounds[a], reach[a], k, scratch)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -115,14 +120,13 @@ def leading(scores: Float32, counts: Int64, k: int, rows: Int64, places: Int64) 
     Returns:
         how many were written.
     """
-    scratch = np.empty(scores.shape[1], np.float32)
+    scratch = np.empty(scores.shape[1], np.int32)
     written = 0
     for a in range(scores.shape[0]):
         count = counts[a]
-        scratch[:count] = scores[a, :count]
         least = np.float32(-np.inf)
         if count > k:
-            least = _largest(scratch, count, k)
+            least = _largest(scores[a], count, k, scratch)
         for i in range(count):
             if scores[a, i] >= least:
                 rows[written], places[written] = a, i
@@ -190,52 +194,133 @@ def best(items: Int64, values: Float32, counts: Int64, found: Int64, scores: Flo
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _any_from(scores: Float32, bound: float) -> bool:
-    """Say whether a score reaches the bound; without a branch, so that it is vectorised."""
-    hit = np.int32(0)
-    for i in range(scores.size):
-        hit |= np.int32(scores[i] >= bound)
+def _take_row(
+    screen: Float32,
+    row: int,
+    first: int,
+    reach: float,
+    k: int,
+    items: Int64,
+    scores: Float32,
+    a: int,
+    column: int,
+    count: np.int64,
+    bound: np.float32,
+    limit: int,
+    ranks: Int32,
+    hits: Int64,
+) -> tuple[int, np.int64, np.float32, int, bool]:
+    """Add ``screen[row]`` to shortlist ``a``; give its column, count, bound and limit, and whether it is stuck."""
+    width, room, full = screen.shape[1], items.shape[1], False
+    while column < width and not full:
+        if column + CHUNK <= width and not _any_from(screen, row, column, bound):
+            column += CHUNK
+            continue
+        found = _list_from(screen, row, column, min(column + CHUNK, width), bound, hits)
+        column += CHUNK
+        for place in range(found):
+            at = hits[place]
+            if count >= limit:
+                count, bound = _pruned(items, scores, a, count, bound, reach, k, ranks)
+                limit = min(room, max(2 * k, count + k // 2 + 1))
+                full = count > (room + k) // 2
+                if full:
+                    column = at
+                    break
+            if screen[row, at] >= bound:
+                items[a, count], scores[a, count] = first + at, screen[row, at]
+                count += 1
+    return min(column, width), count, bound, limit, full
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _any_from(screen: Float32, a: int, column: int, bound: np.float32) -> bool:
+    """Say whether a score of a chunk reaches the bound; without a branch, so that it is vectorised."""
+    start, hit = np.uint64(column), np.int32(0)
+    for i in range(np.uint64(CHUNK)):
+        hit |= np.int32(screen[a, start + i] >= bound)
     return bool(hit)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _list_from(screen: Float32, a: int, column: int, end: int, bound: np.float32, hits: Int64) -> np.int64:
+    """List the columns of a chunk whose scores reach the bound, without a branch; give their number."""
+    found = np.uint64(0)
+    for i in range(np.uint64(column), np.uint64(end)):
+        hits[found] = i
+        found += np.uint64(screen[a, i] >= bound)
+    return np.int64(found)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _pruned(
-    items: Int64, scores: Float32, count: int, bound: np.float32, reach: float, k: int, scratch: Float32
-) -> tuple[int, np.float32]:
+    items: Int64, scores: Float32, a: int, count: np.int64, bound: np.float32, reach: float, k: int, ranks: Int32
+) -> tuple[np.int64, np.float32]:
     """Keep the entries of one row within reach of its k-th best; give their number and the new bound."""
-    scratch[:count] = scores[:count]
     # Rounding to nearest is at most half a step too high.
-    limit = np.float32(np.float64(_largest(scratch, count, k)) - reach)
+    limit = np.float32(np.float64(_largest(scores[a], count, k, ranks)) - reach)
     bound = max(bound, np.nextafter(limit, np.float32(-np.inf)))
-    kept = 0
-    for i in range(count):
-        if scores[i] >= bound:
-            items[kept], scores[kept] = items[i], scores[i]
-            kept += 1
-    return kept, bound
+    kept = np.uint64(0)
+    for i in range(np.uint64(count)):  # without a branch: about half go, in no order
+        score = scores[a, i]
+        items[a, kept], scores[a, kept] = items[a, i], score
+        kept += np.uint64(score >= bound)
+    return np.int64(kept), bound
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _largest(values: Float32, count: int, k: int) -> np.float32:
-    """Give the k-th largest of the first ``count`` values, which are moved about (Hoare, 1961)."""
-    low, high, place = 0, count - 1, k - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        left, right = low, high
-        while left <= right:
-            while values[left] > pivot:
-                left += 1
-            while values[right] < pivot:
-                right -= 1
-            if left <= right:
-                values[left], values[right] = values[right], values[left]
-                left += 1
-                right -= 1
-        if place <= right:
-            high = right
-        elif place >= left:
-            low = left
+def _largest(values: Float32, count: np.int64, k: int, ranks: Int32) -> np.float32:
+    """Give the k-th largest of the first ``count`` values.
+
+    By halving: numbers of the order of the values are tried until k values have at least that. What counts them is
+    vectorised, and faster than to move the values about.
+
+    Args:
+        values: float32[at least ``count``].
+        count: how many there are; at least k.
+        k: which of them.
+        ranks: int32[at least ``count``], written over.
+    """
+    bits = values.view(np.int32)
+    for i in range(count):
+        ranks[i] = _flipped(bits[i])
+    least, most = np.int32(HIGHEST), np.int32(-HIGHEST)
+    for i in range(count):
+        least, most = min(least, ranks[i]), max(most, ranks[i])
+    low, high = np.int64(least), np.int64(most) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        above = _count_from(ranks, count, middle)
+        if above >= k:
+            low = middle
         else:
+            high = middle
+        if above == k:
             break
-    kth: np.float32 = values[place]
+    ranks[0] = _flipped(_least_from(ranks, count, low))
+    kth: np.float32 = ranks.view(np.float32)[0]
     return kth
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _flipped(bits: np.int32) -> np.int32:
+    """Turn the bits of a number into an integer of the same order, and back."""
+    return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(HIGHEST)))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count_from(ranks: Int32, count: np.int64, least: np.int64) -> np.int32:
+    """Count the ranks from ``least`` on."""
+    above, bar = np.int32(0), np.int32(least)
+    for i in range(count):
+        above = np.int32(above + np.int32(ranks[i] >= bar))
+    return above
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _least_from(ranks: Int32, count: np.int64, least: np.int64) -> np.int32:
+    """Give the lowest rank from ``least`` on."""
+    lowest, bar = np.int32(HIGHEST), np.int32(least)
+    for i in range(count):
+        lowest = min(lowest, np.int32(ranks[i] if ranks[i] >= bar else HIGHEST))
+    return lowest

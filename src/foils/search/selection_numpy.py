@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+UInt16 = npt.NDArray[np.uint16]
 
 CELLS = 1 << 16
-"""Cells that are looked at together."""
+"""Cells that are looked at together, of blocks with many hits."""
+MOST_HITS = 1 << 15
+"""Hits that are added together; where there are no more, all rows of a block are looked at at once."""
 
 
-def first_limit(_k: int, room: int) -> int:
-    """Say how many entries a shortlist may have before it is gone through: as many as it holds."""
-    return room
+def first_limit(k: int, room: int) -> int:
+    """Say how many entries a shortlist may have before it is gone through for the first time."""
+    return min(3 * k, room)
 
 
 def take(
@@ -31,21 +36,41 @@ def take(
     resume: Int64,
 ) -> bool:
     """Add a block of scores to the shortlists; see ``selection_numba.take``."""
-    step = max(1, CELLS // (screen.shape[1] + items.shape[1]))
-    for start in range(0, len(screen), step):
-        part = slice(start, start + step)
-        rows = (items[part], scores[part], counts[part], bounds[part], limits[part])
-        _take_rows(screen[part], first, reach[part], k, *rows, resume[part])
-    return bool((resume < screen.shape[1]).any())
+    width, room = screen.shape[1], items.shape[1]
+    long = np.flatnonzero((counts >= limits) & (counts > k))
+    _prune(long, reach, k, items, scores, counts, bounds)
+    limits[long] = np.clip(counts[long] + k // 2 + 1, first_limit(k, room), room)
+    hits = screen >= bounds[:, None]
+    if resume.any():
+        hits &= np.arange(width) >= resume[:, None]
+    few = np.count_nonzero(hits) <= MOST_HITS
+    step = len(screen) if few else CELLS // (width + room)
+    for part in _parts(len(screen), step):
+        rows = (items[part], scores[part], counts[part], bounds[part])
+        _take_rows(screen[part], hits[part], first, reach[part], k, *rows, resume[part])
+    return bool((resume < width).any())
+
+
+def take_halves(
+    screen: UInt16,
+    first: int,
+    reach: Float64,
+    k: int,
+    items: Int64,
+    scores: Float32,
+    counts: Int64,
+    bounds: Float32,
+    limits: Int64,
+    resume: Int64,
+) -> bool:
+    """Do what ``take`` does with scores in bfloat16; see ``selection_numba.take_halves``."""
+    single = np.left_shift(screen, 16, dtype=np.uint32).view(np.float32)
+    return take(single, first, reach, k, items, scores, counts, bounds, limits, resume)
 
 
 def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
     """Let go of every entry that cannot be among the best k of its row any more."""
-    many = np.flatnonzero(counts > k)
-    step = max(1, CELLS // items.shape[1])
-    for start in range(0, len(many), step):
-        some = many[start : start + step]
-        _crowd(some, np.zeros((len(some), 0), np.float32), 0, reach, k, items, scores, counts, bounds, None)
+    _prune(np.flatnonzero(counts > k), reach, k, items, scores, counts, bounds)
 
 
 def leading(scores: Float32, counts: Int64, k: int, rows: Int64, places: Int64) -> int:
@@ -83,6 +108,7 @@ def _list(cells: npt.NDArray[np.bool_], rows: Int64, places: Int64) -> int:
 
 def _take_rows(
     screen: Float32,
+    hits: npt.NDArray[np.bool_],
     first: int,
     reach: Float64,
     k: int,
@@ -90,60 +116,51 @@ def _take_rows(
     scores: Float32,
     counts: Int64,
     bounds: Float32,
-    limits: Int64,
     resume: Int64,
 ) -> None:
-    """Add a block of scores to the shortlists of a few rows."""
-    width = screen.shape[1]
-    hits = screen >= bounds[:, None]
-    if resume.any():
-        hits &= np.arange(width) >= resume[:, None]
+    """Add the hits among a block of scores to the shortlists."""
+    room = items.shape[1]
+    resume[:] = screen.shape[1]
     rows, columns = _cells(hits)
-    new = np.bincount(rows, minlength=len(screen))
-    crowded = counts + new > limits
-    if crowded.any():
-        crowd = np.flatnonzero(crowded)
-        fresh = np.where(hits[crowd], screen[crowd], np.float32(-np.inf))
-        _crowd(crowd, fresh, first, reach, k, items, scores, counts, bounds, resume)
-        others = ~crowded[rows]
-        rows, columns, new = rows[others], columns[others], np.where(crowded, 0, new)
-    places = counts[rows] + np.arange(len(rows)) - (np.cumsum(new) - new)[rows]
-    items[rows, places], scores[rows, places] = first + columns, screen[rows, columns]
-    counts += new
-    resume[~crowded] = width
+    while len(rows):
+        new = np.bincount(rows, minlength=len(screen))
+        full = np.flatnonzero((counts + new > room) & (counts > k))
+        if len(full):
+            _prune(full, reach, k, items, scores, counts, bounds)
+            is_stuck = np.zeros(len(screen), bool)
+            is_stuck[full] = counts[full] > (room + k) // 2
+            keep = screen[rows, columns] >= bounds[rows]
+            later = is_stuck[rows] & keep
+            np.minimum.at(resume, rows[later], columns[later])
+            rows, columns = rows[keep & ~later], columns[keep & ~later]
+            new = np.bincount(rows, minlength=len(screen))
+        places = counts[rows] + np.arange(len(rows)) - (np.cumsum(new) - new)[rows]
+        fits = places < room
+        at, where, into = rows[fits], columns[fits], places[fits]
+        items[at, into], scores[at, into] = first + where, screen[at, where]
+        np.minimum(counts + new, room, out=counts)
+        rows, columns = rows[~fits], columns[~fits]
 
 
-def _crowd(
-    rows: Int64,
-    fresh: Float32,
-    first: int,
-    reach: Float64,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    counts: Int64,
-    bounds: Float32,
-    resume: Int64 | None,
-) -> None:
-    """Lay the shortlists of these rows and new scores side by side, and keep what is within reach of the k-th best."""
-    room, width = items.shape[1], fresh.shape[1]
-    held = np.where(np.arange(room) < counts[rows, None], scores[rows], -np.inf)
-    both = np.concatenate([held, fresh], axis=1).astype(np.float32, copy=False)
-    last = both.shape[1] - k
-    limit = np.partition(both, last, axis=1)[:, last] - reach[rows]
-    bounds[rows] = np.maximum(bounds[rows], np.nextafter(limit.astype(np.float32), np.float32(-np.inf)))
-    keep = both >= bounds[rows, None]
-    order = np.cumsum(keep, axis=1)
-    keep &= order <= room
-    at, columns = np.nonzero(keep)
-    sources = np.where(columns < room, items[rows[at], np.minimum(columns, room - 1)], first + columns - room)
-    values, places = both[at, columns], order[at, columns] - 1
-    items[rows[at], places], scores[rows[at], places] = sources, values
-    counts[rows] = np.minimum(order[:, -1], room)
-    if resume is not None:
-        # A row with more than there is room for goes on behind the last that was taken.
-        last_taken = np.where(keep, np.arange(room + width), -1).max(axis=1)
-        resume[rows] = np.where(order[:, -1] > room, last_taken - room + 1, width)
+def _parts(count: int, step: int) -> Iterator[slice]:
+    """Cut rows into parts of ``step``, or of one."""
+    return (slice(start, start + max(1, step)) for start in range(0, count, max(1, step)))
+
+
+def _prune(rows: Int64, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
+    """Keep the entries of these rows, with more than k each, that are within reach of the k-th best."""
+    longest = int(counts[rows].max(initial=1))
+    for part in _parts(len(rows), CELLS // longest):
+        some = rows[part]
+        held = np.where(np.arange(longest) < counts[some, None], scores[some, :longest], np.float32(-np.inf))
+        limit = np.partition(held, longest - k, axis=1)[:, longest - k] - reach[some]
+        bounds[some] = np.maximum(bounds[some], np.nextafter(limit.astype(np.float32), np.float32(-np.inf)))
+        at, places = _cells(held >= bounds[some, None])
+        kept = np.bincount(at, minlength=len(some))
+        into = np.arange(len(at)) - (np.cumsum(kept) - kept)[at]
+        of = some[at]
+        items[of, into], scores[of, into] = items[of, places], held[at, places]
+        counts[some] = kept
 
 
 def _cells(hits: npt.NDArray[np.bool_]) -> tuple[Int64, Int64]:
@@ -152,7 +169,8 @@ def _cells(hits: npt.NDArray[np.bool_]) -> tuple[Int64, Int64]:
     if width % 8 or not hits.flags.c_contiguous:
         rows, columns = np.nonzero(hits)
         return rows, columns
-    eights = np.flatnonzero(hits.reshape(-1).view(np.uint64))
-    at, within = np.nonzero(hits.reshape(-1, 8)[eights])
-    rows, columns = np.divmod(eights[at] * 8 + within, width)
+    eights = hits.reshape(-1).view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    within = np.flatnonzero(eights[some].view(np.bool_))
+    rows, columns = np.divmod(some[within >> 3] * 8 + (within & 7), width)
     return rows, columns
