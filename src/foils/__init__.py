@@ -8,6 +8,7 @@ rows = mined.to("triplet")
 from foils import constraints
 from foils.advising import advise
 from foils.auditing import audit
+from foils.calibrating import calibrate
 from foils.collection import Collection
 from foils.errors import FoilsError, InputError
 from foils.formats.datasets import load
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "advise",
     "audit",
+    "calibrate",
     "constraints",
     "extend",
     "load",

@@ -104,11 +104,13 @@ class Candidates:
         return [name for name, column in self.columns.items() if column.kind is not None]
 
     def score_column(self, name: str | None) -> Column:
-        """Give the named score column, or the one added last.
+        """Give the named score column, or the one added last; ``p_positive`` is given where it is named.
 
         Raises:
             DefectError: no such column (a recipe is checked for this when it is loaded).
         """
+        if name == "p_positive" and name in self.columns:
+            return self.columns[name]
         scored = self.scored()
         if not scored or (name is not None and name not in scored):
             raise DefectError(f"no score column {name or ''!r}; there are: {', '.join(scored) or 'none'}")
@@ -138,6 +140,31 @@ class Negatives:
     items: Array
     positions: Array
     log_q: Array
+
+
+def spread(scores: Array, measured: Array) -> tuple[Array, Array, Array]:
+    """Measure how the scores of each unit lie: mean and standard deviation (n − 1), counted from its highest.
+
+    Args:
+        scores: float[A, K].
+        measured: bool[A, K], the cells to measure, none of them NaN.
+
+    Returns:
+        float64[A, K], the scores counted from the highest of those measured; float64[A] their mean and float64[A] their
+        deviation, +inf and 0 where there is none: of fewer than two, or of equal scores.
+    """
+    xp = _array.namespace(scores)
+    scores = xp.astype(scores, xp.float64)
+    # Counted from the highest, equal scores are 0 exactly, and so is their deviation.
+    scores = scores - _array.masked_quantile(scores, measured, 1.0)[:, None]
+    zero = xp.zeros_like(scores)
+    count = _array.row_sum(xp.astype(measured, xp.float64))
+    safe = xp.where(count > 1, count, xp.full_like(count, 2.0))
+    mean = _array.row_sum(xp.where(measured, scores, zero)) / safe
+    centred = xp.where(measured, scores - mean[:, None], zero)
+    deviation = xp.sqrt(_array.row_sum(centred * centred) / (safe - 1))
+    some = (count > 1) & (deviation > 0)
+    return scores, xp.where(some, mean, xp.full_like(mean, np.inf)), xp.where(some, deviation, xp.zeros_like(mean))
 
 
 def reference_scores(column: Column, units: Units, reference: Reference) -> Array:

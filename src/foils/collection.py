@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,21 +12,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from foils.errors import DataError, InputError, did_you_mean
+from foils.found import Found, found_rows
 from foils.positives import Int64, Judgements, Positives, Relation
-from foils.records import Records, strings
+from foils.records import NORMALISERS, Records, equal_records, strings
 from foils.triples import Triples
 
 __all__ = ["NORMALISERS", "Collection", "Records", "require_collection", "strings"]
-
-NORMALISERS: Mapping[str, Callable[[str], str]] = {
-    "text": lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split()),
-    "code": lambda text: " ".join(text.split()),
-    "none": lambda text: text,
-}
-"""When two anchors or two items count as exact duplicates: title and text are equal after normalisation, and their
-payloads are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +35,7 @@ class Collection:
         item_groups: int64[I], given by the user instead of a normaliser: equal numbers are
             duplicates, −1 none; or None.
         triples: the known triples where the collection was read from triples; or None.
+        found: positives and verified negatives that were found later; see ``with_found``.
     """
 
     anchors: Records
@@ -50,6 +44,7 @@ class Collection:
     normaliser: str = "text"
     item_groups: Int64 | None = None
     triples: Triples | None = None
+    found: Found | None = None
 
     def __post_init__(self) -> None:
         """Check the normaliser's name and the groups' length."""
@@ -315,7 +310,26 @@ class Collection:
             splits=judged.splits[both],
         )
         groups = None if self.item_groups is None else self.item_groups[items]
-        return Collection(self.anchors.take(anchors), self.items.take(items), kept, self.normaliser, groups)
+        found = None if self.found is None else self.found.part(anchors, items)
+        sides = self.anchors.take(anchors), self.items.take(items)
+        return Collection(*sides, kept, self.normaliser, groups, found=found)
+
+    def with_found(self, table: pa.Table, split: str = "train") -> Collection:
+        """Lay found positives and verified negatives over a split, for mining and training; see ``foils.found``.
+
+        Args:
+            table: columns anchor_id and item_id, and perhaps grade (above 0 = positive, 0 = negative; default 1) and
+                provenance (``human`` or ``llm``, the default); as ``Mined.found_positives`` gives it.
+            split: whose positives they are.
+
+        Raises:
+            DataError: there is no such split, an id is not in the collection, or a value is none that is known.
+        """
+        return replace(self, found=found_rows(table, self.anchors, self.items, self.judgements, split, self.found))
+
+    def without_found(self) -> Collection:
+        """Give the collection as it was read, for evaluation."""
+        return self if self.found is None else replace(self, found=None)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -324,8 +338,10 @@ class Collection:
 
     def positives(self, splits: Sequence[str] = ("train",)) -> Positives:
         """Give the known positives of these splits, with exact duplicates of both sides: for mining, batches, banks."""
+        judged, provenance = self._judged(splits)
         return Positives.from_judgements(
-            self.judgements.select(splits),
+            judged,
+            provenance=provenance,
             n_anchors=len(self.anchors),
             n_items=len(self.items),
             anchor_groups=self.duplicate_anchors,
@@ -334,25 +350,30 @@ class Collection:
 
     def filter_index(self) -> Positives:
         """Give the known positives of all splits: for evaluation and nothing else."""
-        return self.positives(self.splits)
+        return self.without_found().positives(self.splits)
 
     def trusted_negatives(self, splits: Sequence[str] = ("train",)) -> Relation:
         """Give the pairs judged non-relevant in these splits and positive in none of them."""
-        judged = self.judgements.select(splits)
+        judged, _ = self._judged(splits)
         zero = (judged.grades <= 0) & ~self.positives(splits).contains(judged.anchors, judged.items)
         return Relation.from_pairs(judged.anchors[zero], judged.items[zero], len(self.anchors))
+
+    def _judged(self, splits: Sequence[str]) -> tuple[Judgements, npt.NDArray[np.uint8] | None]:
+        """Give judged pairs with what was found, and the provenance of each; None = all as given."""
+        given = self.judgements.select(splits)
+        return (given, None) if self.found is None else self.found.over(given, splits)
 
     @cached_property
     def duplicate_groups(self) -> Int64:
         """int64[I]: equal numbers mark exact duplicates; −1 where an item is alone, empty or without text."""
-        return _equal_texts(self.items, self.normaliser) if self.item_groups is None else self.item_groups
+        return equal_records(self.items, self.normaliser) if self.item_groups is None else self.item_groups
 
     @cached_property
     def duplicate_anchors(self) -> Int64:
         """int64[A]: the same of anchors. Where the items' groups are given, ids tell anchors apart, not texts."""
         if self.item_groups is not None:
             return np.full(len(self.anchors), -1, np.int64)
-        return _equal_texts(self.anchors, self.normaliser)
+        return equal_records(self.anchors, self.normaliser)
 
     def digest(self, split: str) -> str:
         """Hash of what mining on this split depends on: anchors, items, positives and trusted negatives."""
@@ -377,24 +398,3 @@ def require_collection(given: Any) -> Collection:
         found = repr(str(given)[:80])
         mend = f"read it first: foils.Collection.from_path({found}), or foils.load for a public data set"
     raise InputError(f"expected a Collection, found {found}; {mend}")
-
-
-def _equal_texts(records: Records, normaliser: str) -> Int64:
-    """Number equal records: int64[N], −1 where one is alone, empty or without text."""
-    codes = np.full(len(records), -1, np.int64)
-    if records.texts is None:
-        return codes
-    normalise = NORMALISERS[normaliser]
-    seen: dict[bytes, int] = {}
-    for start in range(0, len(codes), 65536):
-        pairs = records.titles_and_texts(start, start + 65536)
-        payloads = records.payloads
-        references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
-        for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
-            normal_title = normalise(title)
-            # Their lengths keep the parts apart, whatever characters they hold.
-            key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
-            codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
-    alone = np.bincount(codes, minlength=1)[codes] == 1
-    codes[alone | records.empty] = -1
-    return codes

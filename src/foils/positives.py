@@ -224,6 +224,7 @@ class Positives:
         n_items: int,
         anchor_groups: Int64 | None = None,
         item_groups: Int64 | None = None,
+        provenance: npt.NDArray[np.uint8] | None = None,
     ) -> Positives:
         """Build the relation from the pairs with a grade above 0.
 
@@ -235,9 +236,10 @@ class Positives:
                 positive for all.
             item_groups: int64[I], the same of items. Pairs that join the relation by either have the provenance
                 ``exact_duplicate``.
+            provenance: uint8[J], index into ``PROVENANCES`` per judged pair; default: all are given.
         """
         keep = judgements.grades > 0
-        given = np.full(np.count_nonzero(keep), GIVEN, np.uint8)
+        given = np.full(np.count_nonzero(keep), GIVEN, np.uint8) if provenance is None else provenance[keep]
         columns: list[npt.NDArray[Any]] = [
             judgements.anchors[keep], judgements.items[keep], judgements.grades[keep], judgements.splits[keep], given
         ]  # fmt: skip

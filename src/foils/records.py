@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,15 @@ from foils.positives import Int64
 
 WHITE_SPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 """What ``str.strip`` takes from the ends of a text."""
+
+
+NORMALISERS: Mapping[str, Callable[[str], str]] = {
+    "text": lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split()),
+    "code": lambda text: " ".join(text.split()),
+    "none": lambda text: text,
+}
+"""When two anchors or two items count as exact duplicates: title and text are equal after normalisation, and their
+payloads are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,6 +206,27 @@ class Records:
             state.update(b"payloads")
             _update(state, self.payloads)
         return state.hexdigest()
+
+
+def equal_records(records: Records, normaliser: str) -> Int64:
+    """Number records that are equal once normalised: int64[N], −1 where one is alone, empty or without text."""
+    codes = np.full(len(records), -1, np.int64)
+    if records.texts is None:
+        return codes
+    normalise = NORMALISERS[normaliser]
+    seen: dict[bytes, int] = {}
+    for start in range(0, len(codes), 65536):
+        pairs = records.titles_and_texts(start, start + 65536)
+        payloads = records.payloads
+        references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
+        for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
+            normal_title = normalise(title)
+            # Their lengths keep the parts apart, whatever characters they hold.
+            key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
+            codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
+    alone = np.bincount(codes, minlength=1)[codes] == 1
+    codes[alone | records.empty] = -1
+    return codes
 
 
 def find(wanted: pa.Array, among: pa.Array) -> Int64:

@@ -120,7 +120,9 @@ def test_a_recipe_of_ones_own(mine, tmp_path):
         "summary: Two.\nsource: {dense: {k: 5}}\nrules: [{max_score: {threshold: 0.9}}]\nsampler: {top_k: {}}\n"
     )
     identity = mine(str(path), "--json").json()["identity"]
-    assert identity["recipe"]["rules"] == [{"max_score": {"threshold": 0.9, "column": None, "unscored": "reject"}}]
+    assert identity["recipe"]["rules"] == [
+        {"max_score": {"threshold": 0.9, "column": None, "unscored": "reject", "otherwise": None}}
+    ]
     path.write_text("source: {dense: {k: 5}}\nsampler: {top_kk: {}}\n")
     assert f"{path}:2: sampler.top_kk: no such part; did you mean 'top_k'" in mine(str(path)).error
 

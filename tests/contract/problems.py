@@ -125,7 +125,7 @@ def candidates(seed, *, rows=9, width=12, dtype=np.float32, kinds=None, levels=6
         "log_q": Column(
             np.where(present, np.log(rng.random(items.shape) + 0.01), np.nan).astype(np.float32).clip(None, 0)
         ),
-        "p_positive": Column(np.full(items.shape, np.nan, np.float32)),
+        "p_positive": Column(p_positive(present, seed)),
     }
     for name in ("first", "second"):
         values = rng.integers(-levels, levels + 1, items.shape) / 8
@@ -137,6 +137,13 @@ def candidates(seed, *, rows=9, width=12, dtype=np.float32, kinds=None, levels=6
         positives[indptr[1] : indptr[2]] = np.nan
         columns[name] = Column(values, (kinds or {}).get(name, Kind.RATIO), positives)
     return Candidates(units, items, columns, ("first", "provided"))
+
+
+def p_positive(present, seed):
+    """Draw calibrated probabilities with ties: some cells are a trusted negative's, and of some nobody can say."""
+    rng = np.random.default_rng([seed, 1])
+    values = np.where(rng.random(present.shape) < 0.1, 0, rng.integers(1, 16, present.shape) / 32)
+    return np.where(present & (rng.random(present.shape) < 0.9), values, np.nan).astype(np.float32)
 
 
 def take(found, rows):

@@ -12,7 +12,7 @@ import pytest
 
 from foils import _array, rules
 from foils.candidates import Column, Kind
-from foils.rules import REASONS, AbsoluteMargin, MaxScore, MeanStd, MinScore, RelativeMargin, judge
+from foils.rules import REASONS, AbsoluteMargin, MaxFalseNegativeRate, MaxScore, MeanStd, MinScore, RelativeMargin, judge
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 
@@ -29,6 +29,7 @@ EXAMPLES = {
     ),
     "mean_std": (tuple(MeanStd(deviations=d) for d in (3.0, 1.5, 1.0, 0.5, 0.0)),),
     "min_score": (tuple(MinScore(threshold=t) for t in (-5.0, -0.25, 0.0, 0.25, 0.5)),),
+    "max_false_negative_rate": (tuple(MaxFalseNegativeRate(rate=r) for r in (1.0, 0.25, 0.125, 0.0)),),
 }
 CHAINS = [
     pytest.param(name, chain, id=f"{name}{number}")
@@ -41,6 +42,7 @@ CASES = [
     for number, rule in enumerate(rule for chain in chains for rule in chain)
 ]
 every_rule = pytest.mark.parametrize(("name", "rule"), CASES)
+of_a_score = pytest.mark.parametrize(("name", "rule"), [case for case in CASES if not case.id.startswith("max_false")])
 NEEDS_POSITIVE = ("absolute_margin", "relative_margin")
 SEEDS = range(6)
 
@@ -50,6 +52,11 @@ def test_every_rule_is_covered():
     for name, chains in EXAMPLES.items():
         assert {type(rule) for chain in chains for rule in chain} == {rules.REGISTRY[name]}
         assert all(len(chain) > 1 for chain in chains)
+
+
+def looked_at(rule, found):
+    """Give the numbers that a rule looks at."""
+    return found.columns[rule.column or "second"].values
 
 
 def without_sources(found):
@@ -130,7 +137,7 @@ def test_what_stands_in_absent_cells_does_not_matter(name, rule):
 @every_rule
 def test_scores_that_are_missing_are_rejected_unless_kept(name, rule):
     found = problems.candidates(1)
-    missing = np.isnan(found.columns["second"].values)
+    missing = np.isnan(looked_at(rule, found))
     assert (rule(found)[missing] == REASONS.index("unscored")).all()
     lenient = msgspec.structs.replace(rule, unscored="keep")
     assert (lenient(found)[missing] == 0).all()
@@ -140,7 +147,7 @@ def test_scores_that_are_missing_are_rejected_unless_kept(name, rule):
 @every_rule
 def test_without_a_scored_positive_there_is_no_bound(name, rule):
     found = problems.candidates(2)
-    scored = ~np.isnan(found.columns["second"].values)
+    scored = ~np.isnan(looked_at(rule, found))
     for unit in (0, 1):  # no positive at all, and none with a score
         said = rule(found)[unit][scored[unit]]
         if name in NEEDS_POSITIVE:
@@ -149,7 +156,7 @@ def test_without_a_scored_positive_there_is_no_bound(name, rule):
             assert REASONS.index("no_positive_score") not in said
 
 
-@every_rule
+@of_a_score
 def test_it_looks_at_the_column_it_names(name, rule):
     found = problems.candidates(4)
     by_default = rule(found)
@@ -170,11 +177,11 @@ def test_degenerate_blocks(name, rule):
 
 @every_rule
 def test_fields_are_data(name, rule):
-    assert rule.needs in (Kind.SCORE, Kind.RATIO)
+    assert rule.needs in (Kind.SCORE, Kind.RATIO, Kind.PROBABILITY)
     fields = msgspec.to_builtins(rule)
     assert "needs" not in fields
     assert msgspec.convert(fields, type(rule)) == rule
-    assert rule.column is None
+    assert rule.column == (None if "column" in fields else "p_positive")
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"no_such_field": 1}, type(rule))
 

@@ -13,7 +13,8 @@ from foils import _array, samplers
 from foils._array import Key
 from foils.candidates import Column, Kind
 from foils.rules import MaxScore, judge
-from foils.samplers import SimANS, Softmax, TopK, UniformWindow, draw, gumbel_top_k
+from foils.samplers import Resample, SimANS, Softmax, Strided, TopK, UniformWindow, draw, gumbel_top_k
+from foils.samplers.resample import Base
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 
@@ -33,7 +34,14 @@ EXAMPLES = {
         SimANS(a=0.0),
         SimANS(a=1e12, column="first", reference="max"),
     ),
+    "resample": (
+        Resample(),
+        Resample(base=Base(uniform=UniformWindow(skip_ranks=2, max_rank=8)), gamma=20.0, column="first"),
+        Resample(base=Base(softmax=Softmax(column="first")), gamma=0.5),
+        Resample(base=Base(softmax=Softmax(temperature=0.5, column="first")), gamma=0.0),
+    ),
 }
+EXAMPLES["strided"] = (Strided(stride=3), Strided(), Strided(stride=1, column="first"), Strided(column="rank"))
 CASES = [
     pytest.param(name, sampler, id=f"{name}{number}")
     for name, examples in EXAMPLES.items()
@@ -132,7 +140,8 @@ def test_both_bodies_agree(name, sampler):
         weights = sampler.weigh(found, keep)
         other = sampler.weigh(tensors, problems.to_torch(keep))
         assert _array.is_torch(other)
-        problems.assert_same(_array.to_numpy(other), weights)
+        # log1p may differ in the last digit of float64.
+        np.testing.assert_allclose(_array.to_numpy(other), weights, rtol=1e-15 if name == "resample" else 0)
         noise = _array.gumbel(KEY, found.units.keys[:, None], found.items) if sampler.random else None
         for m in (1, 4, 40):
             positions, log_q = gumbel_top_k(weights, noise, m)
@@ -192,7 +201,8 @@ def test_the_order_of_candidates_does_not_matter_to_noise(name, sampler):
 
 
 @pytest.mark.parametrize(
-    ("name", "sampler"), [case for case in CASES if getattr(case.values[1], "skip_survivors", 0) == 0]
+    ("name", "sampler"),
+    [case for case in CASES if getattr(case.values[1], "skip_survivors", 0) == 0 and case.values[0] != "strided"],
 )
 def test_leaving_out_what_was_not_drawn_changes_nothing(name, sampler):
     found, keep = problem(1)

@@ -1,5 +1,6 @@
 """The contract of the scorers, applied to every member of the registry."""
 
+import json
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,24 @@ from foils import scorers
 from foils.candidates import Kind
 from foils.collection import Collection
 from foils.errors import DataError, DefectError
-from foils.scorers import CrossEncoderScorer, LexicalOverlap, NearDuplicate, VectorScorer, add_scores, scorer_digests
+from foils.scorers import (
+    AdapterScorer,
+    Confident,
+    CrossEncoderScorer,
+    GraphCleaner,
+    LexicalOverlap,
+    LlmScorer,
+    MissedPositives,
+    NearDuplicate,
+    Neighbours,
+    OwnerQuery,
+    VectorScorer,
+    add_scores,
+    scorer_digests,
+)
+from foils.scorers.confident import Wrapped
 from foils.scorers.cross_encoder_model import CrossEncoderModel
+from foils.scorers.llm_endpoint import Endpoint, Reply
 from foils.search import Blocks
 from foils.sources import Dense, Uniform
 
@@ -21,9 +38,19 @@ problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("proble
 
 EXAMPLES = {
     "vectors": (VectorScorer(), VectorScorer(similarity="dot")),
+    "llm": (
+        LlmScorer(url="http://127.0.0.1:1/v1", model="judge", pairs_per_call=7),
+        LlmScorer(url="http://127.0.0.1:1/v1", model="judge", answer="yes_no"),
+    ),
     "cross_encoder": (CrossEncoderScorer(model="pairs"), CrossEncoderScorer(model="pairs", activation="none")),
     "near_duplicate": (NearDuplicate(),),
     "lexical_overlap": (LexicalOverlap(),),
+    "owner_query": (OwnerQuery(),),
+    "neighbours": (Neighbours(k=6, anchors=3), Neighbours(k=4, anchors=0, mutual=True), Neighbours(k=0)),
+    "missed_positives": (MissedPositives(), MissedPositives(share=1.0)),
+    "graph_cleaner": (GraphCleaner(k=4, anchors=2, depth=40, folds=2),),
+    "adapter": (AdapterScorer(ambiguous=5, depth=20), AdapterScorer(folds=3)),
+    "confident": (Confident(), Confident(of=Wrapped(adapter=AdapterScorer(ambiguous=5, depth=20)), own=1.0)),
 }
 every_scorer = pytest.mark.parametrize(
     ("name", "fields"),
@@ -40,6 +67,18 @@ def likeness(model, pairs):
     return np.array([len(a) - 1.5 * len(b) + 7 * (a[0] == b[0]) for a, b in pairs], np.float32)
 
 
+def judgement(endpoint, body):
+    """Stand for an LLM behind its endpoint: probabilities that follow from the two texts, whatever the list."""
+    data = json.loads(body["messages"][1]["content"].split("\n")[2])
+    p = {one["id"]: len(data["query"]) * len(one["text"]) % 17 / 16 for one in data["passages"]}
+    if body.get("logprobs"):
+        ((_, yes),) = p.items()
+        tokens = [{"token": name, "logprob": np.log(mass)} for name, mass in (("yes", yes), ("no", 1 - yes)) if mass]
+        return Reply({"choices": [{"logprobs": {"content": [{"top_logprobs": tokens}]}}]})
+    answers = [{"id": name, "p": value} for name, value in p.items()]
+    return Reply({"choices": [{"message": {"content": json.dumps({"answers": answers})}}]})
+
+
 @pytest.fixture(autouse=True)
 def a_model_of_pairs(tmp_path, monkeypatch):
     """The folder ``pairs`` that the examples name, as far as it is looked at before a pair is scored."""
@@ -48,6 +87,7 @@ def a_model_of_pairs(tmp_path, monkeypatch):
     (folder / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(CrossEncoderModel, "logits", likeness)
+    monkeypatch.setattr(Endpoint, "call", judgement)
 
 
 def test_every_scorer_is_covered():
@@ -152,7 +192,7 @@ def test_what_a_score_follows_from_is_told(name, fields):
     inputs = problems.inputs()
     told = scorer_digests([fields], inputs)
     assert all(isinstance(digest, str) and digest for digest in told.values())
-    assert bool(told) is (name == "cross_encoder")
+    assert bool(told) is (name in ("cross_encoder", "llm"))
     assert scorer_digests([fields], inputs) == told
 
 

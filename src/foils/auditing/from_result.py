@@ -25,7 +25,7 @@ NEGATIVES_AT_ONCE = 500_000
 CANDIDATES_AT_ONCE = 500_000
 NOT_OF_SCORES = ("k", "max_depth", "name")
 """Fields of parts that no score depends on."""
-COLUMNS = ["unit_id", "anchor_id", "positive_ids", "negative_ids", "scores", "ranks", "source"]
+COLUMNS = ["unit_id", "anchor_id", "positive_ids", "negative_ids", "scores", "ranks", "source", "p_positive"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,7 @@ def result_subject(result: Result, collection: Collection | None) -> Subject:
         score_name=score if has_scores else None,
         score_origin=_score_origin(result) if has_scores else None,
         verdicts=result.stats["candidates_by_verdict"],
+        p_positive=np.concatenate([part["p_positive"] for part in parts]),
     )
 
 
@@ -167,6 +168,7 @@ def _part(table: pa.Table, items: pa.Array) -> dict[str, Any]:
         "positives": _rows(table["positive_ids"], items),
         "scores": _flat(table["scores"], np.float32),
         "ranks": _flat(table["ranks"], np.int32),
+        "p_positive": _flat(table["p_positive"], np.float32),
         "source": pc.list_flatten(table["source"].combine_chunks()).cast(pa.large_string()),
     }
 

@@ -94,6 +94,7 @@ def _plots(report: Report) -> dict[str, Any]:
         drawn["hardness"] = plots.hardness_plot(
             report.hardness, None if report.comparison is None else report.comparison.histograms
         )
+    drawn |= {f"gradient {one.evidence}": plots.gradient_plot(one) for one in report.gradients}
     if report.ranks is not None:
         drawn["ranks"] = plots.rank_plot(report.ranks.bands)
         if report.hidden is not None:

@@ -7,11 +7,12 @@ from typing import Any
 
 from foils.auditing.comparison import Histograms
 from foils.auditing.coverage import Coverage
+from foils.auditing.gradients import Gradients
 from foils.auditing.groups import Group
 from foils.auditing.hardness import Hardness
 from foils.auditing.intervals import Estimate
 from foils.auditing.shortfall import Shortfall
-from foils.reporting.svg import FIRST, GRID, MUTED, SECOND, svg
+from foils.reporting.svg import FIRST, GRID, INK, MUTED, SECOND, svg
 from foils.reporting.text import shown
 
 HEIGHT = 2.7
@@ -69,6 +70,28 @@ def coverage_plot(coverage: Coverage) -> str:
         axes.set_axisbelow(True)
 
     return svg("coverage", HEIGHT, draw)
+
+
+def gradient_plot(found: Gradients) -> str:
+    """Draw the share of each loss's negative gradient on suspects, with intervals; a line at their share."""
+    labels = [one.loss for one in found.losses]
+    values = [100 * one.share.estimate for one in found.losses]
+    sides = [
+        [100 * (one.share.estimate - one.share.low) for one in found.losses],
+        [100 * (one.share.high - one.share.estimate) for one in found.losses],
+    ]
+
+    def draw(axes: Any) -> None:
+        places = range(len(values))
+        axes.barh(places, values, height=0.62, color=SECOND, linewidth=0)
+        axes.errorbar(values, places, xerr=sides, fmt="none", ecolor=INK, elinewidth=1.2)
+        axes.axvline(100 * found.share_of_negatives.estimate, color=FIRST, linewidth=1.6)
+        axes.set_xlim(left=0)
+        _rows(axes, labels)
+        axes.set_xlabel("% of the negative gradient")
+
+    name = found.evidence.replace(" ", "-").replace("_", "-")
+    return svg(f"gradient-{name}", 0.8 + 0.26 * len(values), draw)
 
 
 def shortfall_plot(shortfall: Shortfall) -> str:

@@ -10,6 +10,7 @@ from foils.auditing.comparison import Comparison
 from foils.auditing.coverage import Coverage
 from foils.auditing.duplicates import Duplicates
 from foils.auditing.examples import Kind
+from foils.auditing.gradients import Gradients
 from foils.auditing.groups import Group, Ranks
 from foils.auditing.hardness import Hardness
 from foils.auditing.hidden import Hidden
@@ -85,6 +86,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """``kept`` or reason for rejection → candidates."""
     leakage: list[Leak] | None
     hidden: Hidden | None
+    gradients: list[Gradients] = []
+    """Where the negative gradient of losses falls; by each kind of evidence of false negatives that there is."""
     comparison: Comparison | None
     examples: list[Kind]
     notes: list[str]

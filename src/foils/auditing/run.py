@@ -23,6 +23,7 @@ from foils.auditing.examples import find_examples
 from foils.auditing.findings import findings, headline
 from foils.auditing.from_file import file_subject, rescored
 from foils.auditing.from_result import nearest_rejected, result_subject
+from foils.auditing.gradients import all_gradients
 from foils.auditing.groups import by_rank, by_source
 from foils.auditing.hardness import hardness
 from foils.auditing.hidden import Hidden, Truth, hidden
@@ -232,6 +233,7 @@ def _report(
         verdicts=None if subject.verdicts is None else dict(subject.verdicts),
         leakage=leaks,
         hidden=found,
+        gradients=all_gradients(subject, hits),
         comparison=changed,
         examples=find_examples(subject, none if hits is None else hits[0], wrong | leaking, nearly, rejected),
         notes=_notes(subject, known, has_scores=hard is not None),

@@ -54,6 +54,7 @@ class Subject:
         verdicts: ``kept`` or reason → candidates; None where the candidates are not known.
         repeated: further occurrences of a pair in a file; each pair is audited once.
         unmatched: what of a file is not in the collection.
+        p_positive: float32[N], calibrated probability of being positive, NaN = none; None where nobody said.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Subject:
     verdicts: Mapping[str, int] | None = None
     repeated: int = 0
     unmatched: Unmatched | None = None
+    p_positive: Float32 | None = None
 
     @property
     def n_units(self) -> int:

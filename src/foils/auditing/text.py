@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from foils.auditing.gradients import Gradients
 from foils.auditing.report import Report
 from foils.reporting.text import rate
 
 MARKS = {"fault": "✗", "look": "!", "fine": "✓"}
 MOST_USED = 3
+TOLD = ("BCE", "OHEM, hardest 10%", "InfoNCE, t = 0.05", "InfoNCE, t = 0.01")
+"""Losses of the terminal; the page and the JSON have them all."""
 
 
 def summarise(report: Report) -> str:
@@ -21,11 +24,20 @@ def summarise(report: Report) -> str:
     ]
     if report.ranks is not None:
         lines.append(f"  {report.ranks.meaning}: median {report.ranks.median:,.0f}, deepest {report.ranks.deepest:,}")
+    lines += [_gradients(one) for one in report.gradients]
     if report.about.unmatched is not None:
         lines += [f"  not in the data: {example}" for example in report.about.unmatched.examples]
     if report.comparison is not None:
         lines += ["", *_comparison(report)]
     return "\n".join([*lines, *(f"  – {note}" for note in report.notes)])
+
+
+def _gradients(found: Gradients) -> str:
+    """Say what share of some losses' gradient falls on suspects."""
+    told = ", ".join(f"{found.of(loss).share.estimate:.1%} for {loss}" for loss in TOLD)
+    base = f"{found.share_of_negatives.estimate:.1%}"
+    suspects = "hidden positives" if found.evidence == "hidden positives" else "positives by p_positive"
+    return f"  negative gradient on {suspects}, {base} of the negatives: {told}"
 
 
 def _comparison(report: Report) -> list[str]:

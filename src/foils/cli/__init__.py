@@ -15,6 +15,7 @@ from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
 import foils
 from foils.cli.advise import advise
 from foils.cli.audit import audit_negatives
+from foils.cli.calibrate import calibrate_scores
 from foils.cli.console import EXIT_BAD_INPUT, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_TERMINATED, complain, warnings_as_notes
 from foils.cli.demo import demo
 from foils.cli.evaluate import evaluate
@@ -22,6 +23,8 @@ from foils.cli.export import export
 from foils.cli.mine import mine
 from foils.cli.plan import plan
 from foils.cli.recipes import recipes
+from foils.cli.review import review
+from foils.cli.rethreshold import rethreshold
 from foils.cli.stopping import Terminated, terminable
 from foils.cli.train import train
 from foils.errors import InputError
@@ -33,6 +36,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "mine": mine,
     "export": export,
     "audit": audit_negatives,
+    "review": review,
+    "calibrate": calibrate_scores,
+    "rethreshold": rethreshold,
     "train": train,
     "eval": evaluate,
     "recipes": recipes,
@@ -44,6 +50,9 @@ INTERRUPTED = {
     "audit": "no report was written",
     "demo": "no report was written",
     "export": "no file was written",
+    "review": "every label that was given is stored",
+    "calibrate": "no file was written",
+    "rethreshold": RESUMED,
     "train": UNTRAINED,
 }
 EXPECTED: dict[object, str] = {int: "a whole number", float: "a number"}

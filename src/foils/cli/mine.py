@@ -12,8 +12,10 @@ from cyclopts.validators import Number
 
 from foils import mining, recipes
 from foils.cli import limits
+from foils.cli.calibrate import Calibrated, note_other_scores, with_calibration
 from foils.cli.console import note, progress, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, note_evaluation_split, read, require_positives
+from foils.cli.found import FoundFile, overlaid
 from foils.cli.options import Json, Model, Search, Seed, Whole, encode, memory_bytes
 from foils.cli.out import Fresh, Out, check_result_folder, check_same_run
 from foils.cli.vectors import (
@@ -35,6 +37,7 @@ from foils.mining import Execution, Mined
 from foils.mining.extend import require_extendable
 from foils.mining.identity import differences
 from foils.mining.prepare import bind, check_window
+from foils.planning.asking import before_start
 from foils.recipes import Recipe
 from foils.search import MODEL
 
@@ -72,10 +75,12 @@ def mine(
     after: limits.Afters | None = None,
     allow: limits.Allows | None = None,
     deny: limits.Denies | None = None,
+    found: FoundFile | None = None,
     split: Split = "train",
     named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
     set: Settings | None = None,
+    calibration: Calibrated | None = None,
     extend: Extended | None = None,
     memory: Memory = "2GB",
     threads: Threads = 2,
@@ -114,7 +119,8 @@ def mine(
           --negatives 8 --out runs/d --extend runs/a
     """
     execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
-    loaded = recipes.load(recipe, set or ())
+    loaded = recipes.load(recipe, with_calibration(set or (), calibration))
+    note_other_scores(calibration, loaded)
     check_result_folder(out)
     kept = choose_cache(cache, no_cache=no_cache)
     files, encoders = choose_vectors(
@@ -123,7 +129,7 @@ def mine(
     )  # fmt: skip
     if loaded.loss is not None and (recipe not in recipes.names() or any(one.startswith("loss") for one in set or ())):
         note(f"the recipe's loss ({loaded.loss.name}) is for training; mining does not use it")
-    collection = read(data, named)
+    collection = overlaid(read(data, named, split=split), found, split)
     require_positives(collection, split)
     note_evaluation_split(split, "these negatives come")
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
@@ -134,6 +140,8 @@ def mine(
         known = {"recipe": loaded.resolved(), "collection": collection.digest(split), "constraints": bound.digests}
         check_same_run(out, {**chosen, **known})
     earlier = None if extend is None else _earlier(extend, collection, loaded, chosen)
+    for line in before_start(collection, loaded.bound(len(collection.items)), negatives=negatives, split=split):
+        note(line)
     vectors = _encoded(encoders, collection, kept)
     mined, worked = _mined(
         earlier, collection, {"recipe": loaded, **chosen}, query_vectors=files[0], item_vectors=files[1],
@@ -150,6 +158,7 @@ def mine(
         note(f"next: foils export {written} --columns id --format triplet --out FILE")
         return
     of_split = "" if split == "train" else f" --split {shlex.quote(split)}"
+    of_split += "" if found is None else f" --found {shlex.quote(str(found))}"
     note(f"next: foils train {given} --mined {written}{of_split} --kind static --out MODEL")
 
 

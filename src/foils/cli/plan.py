@@ -13,6 +13,7 @@ from foils import planning, recipes
 from foils.cli import limits
 from foils.cli.console import note, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
+from foils.cli.found import FoundFile, overlaid
 from foils.cli.mine import Memory, Negatives, Recipes, Settings, Threads
 from foils.cli.options import Json, Model, Search, Seed, memory_bytes
 from foils.cli.out import check_result_folder
@@ -55,6 +56,7 @@ def plan(
     after: limits.Afters | None = None,
     allow: limits.Allows | None = None,
     deny: limits.Denies | None = None,
+    found: FoundFile | None = None,
     split: Split = "train",
     named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
@@ -88,7 +90,7 @@ def plan(
         corpus_prompt=corpus_prompt, precision=precision, cache=kept,
     )  # fmt: skip
     started = time.perf_counter()
-    collection = read(data, named)
+    collection = overlaid(read(data, named, split=split), found, split)
     reading = Stage("reading the data", len(collection.items), "items", time.perf_counter() - started)
     require_positives(collection, split)
     limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)

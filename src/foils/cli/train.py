@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split
+from foils.cli.found import FoundFile
 from foils.cli.options import Json, Model, Seed, Whole
 from foils.cli.out import NewFolder, check_place
 from foils.cli.train_adapter import train_adapter
@@ -22,6 +23,8 @@ from foils.encoders import check_new
 from foils.errors import InputError
 from foils.integrations.sentence_transformers import FullSettings, RerankerSettings
 from foils.training import AdapterSettings, StaticSettings
+from foils.weights import REGISTRY as WEIGHT_KINDS
+from foils.weights import Weight
 
 KindName = Literal["static", "adapter", "full", "reranker"]
 KIND = (
@@ -50,9 +53,10 @@ class Kind:
 
 
 VECTORS = ("query_vectors", "corpus_vectors", "cache", "no_cache")
+WEIGHTS = ("weights", "label_miss_rate")
 KINDS: dict[KindName, Kind] = {
-    "static": Kind(StaticSettings, (), train_static),
-    "adapter": Kind(AdapterSettings, ("model", "dev", *VECTORS), train_adapter),
+    "static": Kind(StaticSettings, WEIGHTS, train_static),
+    "adapter": Kind(AdapterSettings, ("model", "dev", *VECTORS, *WEIGHTS), train_adapter),
     "full": Kind(FullSettings, ("model", "dev"), train_full),
     "reranker": Kind(RerankerSettings, ("model", "dev"), train_reranker),
 }
@@ -68,7 +72,18 @@ def train(
     query_vectors: QueryVectors | None = None,
     corpus_vectors: CorpusVectors | None = None,
     mined: Annotated[Path | None, Parameter(help="Result of foils mine; without it, in-batch negatives only.")] = None,
+    weights: Annotated[
+        Literal["soft", "noise_transition", "cet"] | None,
+        Parameter(help="Let suspected false negatives count in part; by p_positive, or for cet by two scores."),
+    ] = None,
+    label_miss_rate: Annotated[
+        float | None,
+        Parameter(
+            help="Share of the true positives that the data do not list. [default: 0.5 noise_transition, fitted cet]"
+        ),
+    ] = None,
     split: Split = "train",
+    found: FoundFile | None = None,
     named: Columns = AS_THEY_ARE,
     dev: Annotated[
         str | None,
@@ -129,17 +144,20 @@ def train(
         "dim": dim, "sides": sides,
     }  # fmt: skip
     options = {"model": model, "query_vectors": query_vectors, "corpus_vectors": corpus_vectors, "dev": dev,
-               "cache": cache, "no_cache": no_cache or None}  # fmt: skip
+               "weights": weights, "label_miss_rate": label_miss_rate, "cache": cache,
+               "no_cache": no_cache or None}  # fmt: skip
     _refuse_useless(kind, settings, options)
     chosen = _negatives(kind, negatives, mined)
+    weighed = _weights(weights, label_miss_rate, mined)
     made = {name: value for name, value in {**settings, "negatives": chosen}.items() if value is not None}
     struct = KINDS[kind].settings(**made)
     check_place(out)
     check_new(out)
     kept = choose_cache(cache, no_cache=no_cache)
     given = Given(
-        data=data, columns=named, out=out, mined=mined, split=split, dev=dev, seed=seed, settings=struct, model=model,
-        query_vectors=query_vectors, corpus_vectors=corpus_vectors, cache=kept, as_json=json,
+        data=data, columns=named, out=out, mined=mined, weights=weighed, split=split, found=found, dev=dev, seed=seed,
+        settings=struct, model=model, query_vectors=query_vectors, corpus_vectors=corpus_vectors, cache=kept,
+        as_json=json,
     )  # fmt: skip
     KINDS[kind].train(given, struct)
 
@@ -164,3 +182,22 @@ def _negatives(kind: KindName, negatives: str | None, mined: Path | None) -> str
     if mined is not None and mode == "in_batch":
         raise InputError("--negatives in_batch makes no use of --mined; leave out one of the two")
     return mode
+
+
+def _weights(name: str | None, label_miss_rate: float | None, mined: Path | None) -> Weight | None:
+    """Choose the weights."""
+    if name is None:
+        if label_miss_rate is not None:
+            raise InputError("--label-miss-rate is of --weights noise_transition and cet; give one of them")
+        return None
+    if mined is None:
+        raise InputError(f"--weights {name} needs --mined: weights are of mined negatives")
+    fields = {} if label_miss_rate is None else {"label_miss_rate": label_miss_rate}
+    if fields and name == "soft":
+        raise InputError("--label-miss-rate is of --weights noise_transition and cet, not of soft; leave it out")
+    try:
+        return msgspec.convert(fields, WEIGHT_KINDS[name])
+    except msgspec.ValidationError:
+        raise InputError(
+            f"--label-miss-rate is {label_miss_rate}; expected a share from 0 to 1, and below 1 for cet"
+        ) from None

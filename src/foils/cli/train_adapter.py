@@ -37,8 +37,8 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
             report(done, total)
 
         fitted = fit_adapter(
-            collection, queries, items, split=given.split, dev=given.dev, mined=opened, settings=settings,
-            seed=given.seed, checkpoint=work / CHECKPOINT, progress=step,
+            collection, queries, items, split=given.split, dev=given.dev, mined=opened, weights=given.weights,
+            settings=settings, seed=given.seed, checkpoint=work / CHECKPOINT, progress=step,
             on_epoch=_say_epoch,
         )  # fmt: skip
     base: Base | None = None
@@ -88,11 +88,12 @@ def _say(given: Given, settings: AdapterSettings, fitted: FittedAdapter) -> None
     first, best = fitted.epochs[0], fitted.epochs[fitted.best]
     if given.as_json:
         say_json({
-            "out": str(given.out), "kind": "adapter", "negatives": settings.negatives, "best": fitted.best,
+            "out": str(given.out), "kind": "adapter", "negatives": settings.negatives,
+            "weights": given.weights_said(), "best": fitted.best,
             "held_out": fitted.held_out, "epochs": msgspec.to_builtins(fitted.epochs), "digest": fitted.adapter.digest,
         })  # fmt: skip
         return
-    lines = [f"{len(fitted.epochs) - 1} epochs with {NEGATIVES[settings.negatives]}"]
+    lines = [f"{len(fitted.epochs) - 1} epochs with {NEGATIVES[settings.negatives]}{given.weighed()}"]
     if first.quality is not None and best.quality is not None:
         lines[0] += f"; best: epoch {fitted.best}"
         lines.append(

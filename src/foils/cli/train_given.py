@@ -5,14 +5,17 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from foils.cli.console import note
 from foils.cli.data import Columns, note_evaluation_split, read
+from foils.cli.found import overlaid
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.mining import Mined
+from foils.weights import REGISTRY, Weight
 
 FEW_STEPS = 20
 """Below so many steps of the optimiser, a model is about what it was."""
@@ -28,7 +31,9 @@ class Given:
         columns: what its columns are called.
         out: new folder of the model.
         mined: a mined result, or None.
+        weights: how much its negatives count, or None.
         split: what is trained on.
+        found: positives that were found later, or None.
         dev: the split that says when to stop, or None.
         seed: of all random choices.
         settings: of the kind.
@@ -43,7 +48,9 @@ class Given:
     columns: Columns
     out: Path
     mined: Path | None
+    weights: Weight | None
     split: str
+    found: Path | None
     dev: str | None
     seed: int
     settings: msgspec.Struct
@@ -59,7 +66,7 @@ class Given:
         Raises:
             InputError: it cannot be read, or has no such split.
         """
-        collection = read(self.data, self.columns, split=self.split)
+        collection = overlaid(read(self.data, self.columns, split=self.split), self.found, self.split)
         note_evaluation_split(self.split, "the model is trained on pairs")
         return collection
 
@@ -90,6 +97,16 @@ class Given:
             raise InputError("give the model to begin with: --model FOLDER, owner/name or minilm")
         return self.model
 
+    def weights_said(self) -> dict[str, Any] | None:
+        """Give the weights with their fields, JSON-ready."""
+        if self.weights is None:
+            return None
+        return {weight_name(self.weights): msgspec.to_builtins(self.weights)}
+
+    def weighed(self) -> str:
+        """Say that mined negatives were weighed, where they were."""
+        return "" if self.weights is None else f", weighed by {weight_name(self.weights)}"
+
     def note_few(self, steps: int) -> None:
         """Warn where there were so few steps that the model has hardly moved; none at all was asked for."""
         if 0 < steps < FEW_STEPS:
@@ -104,3 +121,8 @@ class Given:
         for name, path in (("--query-vectors", self.query_vectors), ("--corpus-vectors", self.corpus_vectors)):
             words += [] if path is None else [name, shlex.quote(str(path))]
         note(" ".join(words))
+
+
+def weight_name(weights: Weight) -> str:
+    """Give the name that a weight is registered under."""
+    return next(name for name, kind in REGISTRY.items() if type(weights) is kind)

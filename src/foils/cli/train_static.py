@@ -24,16 +24,17 @@ def train_static(given: Given, settings: StaticSettings) -> None:
             report(done, total)
 
         encoder = fit_static(
-            collection, split=given.split, mined=opened, settings=settings, seed=given.seed, progress=step
+            collection, split=given.split, mined=opened, weights=given.weights, settings=settings, seed=given.seed,
+            progress=step,
         )  # fmt: skip
     encoder.save(given.out)
     last = float(np.mean(losses[-LAST_STEPS:])) if losses else None
     mode = settings.negatives
     if given.as_json:
         facts = {"out": str(given.out), "kind": "static", "steps": len(losses), "loss": last}
-        say_json({**facts, "digest": encoder.digest, "negatives": mode})
+        say_json({**facts, "digest": encoder.digest, "negatives": mode, "weights": given.weights_said()})
         return
-    trained = f"{len(losses):,} steps with {NEGATIVES[mode]}"
+    trained = f"{len(losses):,} steps with {NEGATIVES[mode]}{given.weighed()}"
     at_the_end = "" if last is None else f"; loss at the end {last:.3f}"
     say(f"{trained}{at_the_end}\nwritten to {given.out} (model2vec format)")
     given.note_few(len(losses))

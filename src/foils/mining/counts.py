@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from foils import _array
-from foils.candidates import reference_scores
+from foils.candidates import Candidates, reference_scores
 from foils.mining.settle import Bool, Settled
+from foils.recipes import Recipe
 from foils.rules import REASONS
+from foils.scorers import Remote
 
 Counts = dict[str, int | float]
 """Name → what adds up over units: whole numbers of units and candidates, sums of scores."""
@@ -48,6 +50,17 @@ def count(settled: Settled, m: int, column: str | None) -> Counts:
     kept = counts["candidates"] - sum(rejected)
     counts.update({f"reason.{name}": n for name, n in zip(REASONS, [kept, *rejected], strict=True) if n})
     return counts | (_hardness(settled, short, column) if column is not None else {})
+
+
+def unscored(candidates: Candidates, recipe: Recipe, m: int) -> Counts:
+    """Count the pairs that a service was to be asked about and that have no score, by column."""
+    first = recipe.source.fields.depths(m)[0]
+    remote = [part.fields for part in recipe.scorers if isinstance(part.fields, Remote)]
+    return {
+        f"unscored.{name}": sum(int(np.count_nonzero(mask)) for mask in fields.unanswered(candidates, first))
+        for fields in remote
+        for name in fields.columns()
+    }
 
 
 def _hardness(settled: Settled, short: Bool, name: str) -> Counts:
@@ -91,6 +104,7 @@ def describe(totals: Counts) -> dict[str, Any]:
     return plain | {
         "units_by_searched_depth": {depth: n for depth, n in sorted(group("depth.").items(), key=lambda e: int(e[0]))},
         "candidates_by_verdict": group("reason."),
+        **({"unscored_pairs": group("unscored.")} if group("unscored.") else {}),
         "hardness": {"mean_negative_minus_positive": mean("hardness"), "share_at_or_above_positive": above},
         "mean_positive_score": {
             "short_units": mean("positive_score.short"),

@@ -30,6 +30,7 @@ class Pair:
         rank: in the source; None for a positive.
         reason: ``kept``, or why a rule rejected it; None for a positive.
         drawn: whether it was drawn as a negative.
+        p_positive: probability that it is an unlabelled positive; None = uncalibrated, or a positive.
         text: its text, where the collection is at hand.
     """
 
@@ -38,6 +39,7 @@ class Pair:
     rank: int | None = None
     reason: str | None = None
     drawn: bool = False
+    p_positive: float | None = None
     text: str | None = None
 
 
@@ -71,9 +73,11 @@ class Explanation:
             f"{f', {self.forbidden_items:,} items forbidden by constraints' if self.forbidden_items else ''}"
             f"{f', rules relaxed {self.relaxed} times' if self.relaxed else ''}",
         ]
+        calibrated = any(pair.p_positive is not None for pair in self.candidates)
         for pair in self.candidates[:SHOWN]:
             fate = "drawn" if pair.drawn else pair.reason
-            lines.append(f"  {pair.rank:>4}  {_number(pair.score)}  {fate:<16} {_label(pair)}")
+            likely = f"p {_number(pair.p_positive)}  " if calibrated else ""
+            lines.append(f"  {pair.rank:>4}  {_number(pair.score)}  {likely}{fate:<16} {_label(pair)}")
         if len(self.candidates) > SHOWN:
             lines.append(f"  … {len(self.candidates) - SHOWN} more")
         return "\n".join(lines)
@@ -127,6 +131,7 @@ def explain(result: Result, unit: str, collection: Collection | None) -> Explana
             rank=list(range(1, len(story["items"]) + 1)),
             reason=story["reason"],
             drawn=[names[item].as_py() in drawn for item in story["items"]],
+            p_positive=[None if math.isnan(value) else value for value in story["p_positive"]],
         ),
     )
 

@@ -93,7 +93,8 @@ def extend(
         shard = search.of(span)
         return [(replace(shard, source=source.within(shard.units)), all_rows(span))]
 
-    run(prepared.job(providers, source.facts), path, execution, fresh=fresh, progress=progress)
+    facts = replace(search, source=source).facts  # type: ignore[arg-type]
+    run(prepared.job(providers, facts, search.stop), path, execution, fresh=fresh, progress=progress)
     return Mined(Result(path), collection, prepared, execution, temporary)
 
 

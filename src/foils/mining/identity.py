@@ -19,6 +19,9 @@ SHARD_UNITS = 1024
 MAX_STORED_CANDIDATES = 1_000_000_000
 """Above this many, candidates.parquet is not written."""
 
+GIVEN = "collection.given"
+"""Among the inputs: the digest of the collection without the found positives that were laid over it, if there were."""
+
 LEAST_MEMORY = 16_000_000
 
 

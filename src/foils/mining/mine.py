@@ -90,7 +90,7 @@ def mine(
     )  # fmt: skip
     require_memory(prepared, execution)
     search = prepared.search()
-    job = prepared.job(lambda span: [(search.of(span), all_rows(span))], search.facts)
+    job = prepared.job(lambda span: [(search.of(span), all_rows(span))], search.facts, search.stop)
     run(job, path, execution, fresh=fresh, progress=progress)
     return Mined(Result(path), collection, prepared, execution, temporary)
 

@@ -14,20 +14,22 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.errors import FolderError, InputError
 from foils.formats.frames import required
-from foils.mining import card, export, rejudge
+from foils.mining import answers, card, export, rejudge
 from foils.mining.blocks import Shortfall, blocks, default_scores
 from foils.mining.encoded import named_models, with_encoded
 from foils.mining.explain import Explanation, explain
 from foils.mining.folder import Temporary, chosen_or_temporary
-from foils.mining.identity import Execution, Identity, differences
+from foils.mining.identity import GIVEN, Execution, Identity, differences
 from foils.mining.layouts import layout
 from foils.mining.prepare import Prepared, VectorSources, bind, prepare, vectors_by_name
 from foils.mining.run import Progress
 from foils.mining.stored import Result
 from foils.mining.summary import summarise
+from foils.mining.weighing import Float32, negative_log_weights
 from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.search import VectorSource
+from foils.weights import Weight
 
 Format = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list", "tevatron", "flagembedding"]
 
@@ -94,8 +96,10 @@ class Mined:
         result, execution = Result(Path(path)), execution or Execution()
         if collection is None:
             return cls(result, None, None, execution)
-        identity = result.identity
-        _refuse_other(result, {"collection": collection.digest(identity.split)})
+        identity, digest = result.identity, collection.digest(result.identity.split)
+        if identity.inputs.get(GIVEN) == digest:  # for its texts; what was found lies not over it
+            return cls(result, collection, None, execution)
+        _refuse_other(result, {"collection": digest})
         given, folder = vectors_by_name(query_vectors, item_vectors, vectors), chosen_cache(choice=cache)
         bound = bind(constraints, collection)
         if constraints:
@@ -145,6 +149,32 @@ class Mined:
         table = self.result.candidates(["unit_id", "needs_deeper"])
         ids: list[str] = table.filter(table["needs_deeper"])["unit_id"].to_pylist()
         return ids
+
+    def found_positives(
+        self, column: str, threshold: float = 0.5, provenance: Literal["llm", "human"] = "llm"
+    ) -> pa.Table:
+        """List the candidates that a judge takes for positives, for ``Collection.with_found`` (RLHN's relabelling).
+
+        Args:
+            column: of probabilities; with two judges, the strong one's: what it was not asked about is not found.
+            threshold: least probability.
+            provenance: who says so.
+
+        Returns:
+            Columns anchor_id, item_id, grade (1), provenance and p; each pair once. Trusted negatives are left out.
+
+        Raises:
+            InputError: there is no such column of probabilities, or candidates were not stored.
+        """
+        return answers.found_positives(self.result, column, threshold, provenance)
+
+    def unscored(self) -> pa.Table:
+        """List the pairs that an LLM was to judge and gave no score: column, anchor_id, item_id, role.
+
+        Raises:
+            InputError: candidates were not stored.
+        """
+        return answers.unscored(self.result)
 
     def to(
         self,
@@ -254,8 +284,22 @@ class Mined:
         if split not in (None, self.identity.split):
             raise InputError(f"{self.path} was mined for the split {self.identity.split!r}, not for {split!r}")
         if self.identity.inputs["collection"] != collection.digest(self.identity.split):
-            raise InputError(f"{self.path} was mined from other data than this; give the data that it was mined from")
+            raise InputError(
+                f"{self.path} was mined from other data than this; give the data that it was mined from, "
+                "and the same found positives, if there were some"
+            )
         return export.negative_rows(self.negatives, collection, self.identity.negatives)
+
+    def log_weights(self, weights: Weight) -> Float32:
+        """Say how much each negative counts: float32[U, M], as ``rows``; 0 = full, −∞ = out, and where absent.
+
+        Args:
+            weights: see ``foils.weights``.
+
+        Raises:
+            InputError: ``p_positive`` is not calibrated, or candidates or scores that it needs are not stored.
+        """
+        return negative_log_weights(self.result, weights)
 
     def sample(self, epoch: int) -> pa.Table:
         """Draw for another epoch from the stored survivors, without mining again; epoch 0 is ``negatives``.
@@ -268,7 +312,9 @@ class Mined:
     def rethreshold(
         self, settings: Sequence[str], out: str | Path | None = None, progress: Progress | None = None
     ) -> Mined:
-        """Judge the stored candidates by other rules, into a new folder; ``needs_deeper`` names what it cannot decide.
+        """Judge the stored candidates by other rules or another ``p_positive``, into a new folder.
+
+        ``needs_deeper`` of the result names the units that it cannot decide.
 
         Args:
             settings: overrides, ``part.name.field=value``.

@@ -16,14 +16,14 @@ from foils.constraints import NONE, Constraint, Resolved, resolve
 from foils.errors import DataError, InputError, whole_number
 from foils.formats.id_pairs import read_id_pairs
 from foils.mining.counts import SPLIT
-from foils.mining.identity import MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
+from foils.mining.identity import GIVEN, MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
 from foils.mining.sanity import complaints, separation
 from foils.mining.settle import Search
 from foils.mining.shard import Job, Providers
 from foils.mining.tables import Names
 from foils.positives import Int64, Units
 from foils.recipes import Recipe
-from foils.scorers import CrossEncoderScorer, scorer_digests
+from foils.scorers import CrossEncoderScorer, LlmScorer, Remote, scorer_digests
 from foils.search import MODEL, Blocks, Forbidden, Inputs, VectorSource, matrix_digest, open_sides
 from foils.sources import source_digests
 
@@ -55,12 +55,18 @@ class Prepared:
         identity = msgspec.structs.replace(self.identity, recipe=recipe.resolved(), scores=recipe.ordered_by())
         return replace(self, identity=identity, recipe=recipe)
 
-    def job(self, providers: Providers, found: Callable[[], Mapping[str, Any]] = dict) -> Job:
+    def job(
+        self,
+        providers: Providers,
+        found: Callable[[], Mapping[str, Any]] = dict,
+        stop: Callable[[], object] = lambda: None,
+    ) -> Job:
         """Make the job of this run, with its own or other providers of candidates.
 
         Args:
             providers: who gives the candidates.
-            found: asked when all is done what the source has to say; see ``Search.facts``.
+            found: asked when all is done what source and scorers have to say; see ``Search.facts``.
+            stop: called when the run ends early; see ``Search.stop``.
         """
         positives = self.inputs.positives
         return Job(
@@ -71,8 +77,10 @@ class Prepared:
             positives.degrees[self.units.anchors],
             self._forbidden,
             providers,
+            self.inputs.blocks.first or self.inputs.blocks.anchors,
             self.inputs.blocks.anchors,
             lambda: self._facts(found()),
+            stop,
         )
 
     def separations(self) -> dict[str, dict[str, Any]]:
@@ -96,7 +104,8 @@ class Prepared:
             "items": len(collection.items),
             "items_with_empty_text": int(collection.items.empty.sum()),
             "exact_duplicates_of_positives": len(positives.items) - len(positives.given().items),
-            "source": {name: value for name, value in found.items() if name != "warnings"},
+            "source": {name: value for name, value in found.items() if name not in ("scorers", "warnings")},
+            **({"scorers": found["scorers"]} if "scorers" in found else {}),
             "constraints": list(self.constraints.facts),
             "separation": separations,
             "warnings": [
@@ -166,7 +175,7 @@ def prepare(
     dim = max((pair[0].shape[1] for pair in matrices.values()), default=1)
     depth, deepest = recipe.source.fields.depths(negatives)
     block = execution.block
-    blocks = Blocks.within(execution.memory_bytes // execution.threads, dim=dim, depth=deepest)
+    blocks = Blocks.within(execution.memory_bytes // execution.threads, dim=dim, depth=deepest, first_depth=depth)
     blocks = blocks if block is None else Blocks(block, block, block)
     inputs = Inputs(
         positives=positives,
@@ -197,6 +206,7 @@ def prepare(
         candidates_stored=len(units) * depth <= MAX_STORED_CANDIDATES,
         inputs={
             "collection": collection.digest(split),
+            **({} if collection.found is None else {GIVEN: collection.without_found().digest(split)}),
             **_digests(recipe, inputs),
             **source_digests(recipe.source.fields, inputs),
             **scorer_digests([part.fields for part in recipe.scorers], inputs),
@@ -208,15 +218,18 @@ def prepare(
 
 
 def check_window(recipe: Recipe, negatives: int) -> None:
-    """Check, before anything is encoded, that depth and window leave candidates at all.
+    """Check, before anything is encoded, that services are named, and that depth and window leave candidates at all.
 
     Args:
         recipe: bound to the number of items.
         negatives: per unit.
 
     Raises:
-        InputError: they leave none.
+        InputError: a service or its key is missing, or there are no candidates.
     """
+    for part in recipe.scorers:
+        if isinstance(part.fields, Remote):
+            part.fields.check_service()
     deepest = recipe.source.fields.depths(negatives)[1]
     if not _room(recipe, negatives):
         raise InputError(
@@ -253,7 +266,8 @@ def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence
 
 def _cost(recipe: Recipe, units: Units, negatives: int) -> list[str]:
     """Say what searching deeper costs where a model reads every candidate."""
-    judges = [part.fields.name for part in recipe.scorers if isinstance(part.fields, CrossEncoderScorer)]
+    models = [part.fields for part in recipe.scorers if isinstance(part.fields, CrossEncoderScorer | LlmScorer)]
+    judges = [fields.name for fields in models if fields.band is None]
     depth, deepest = recipe.source.fields.depths(negatives)
     if not judges or not recipe.rules or deepest < COSTLY * depth:
         return []

@@ -43,7 +43,7 @@ FACTS = (
 def rethreshold(
     result: Result, settings: Sequence[str], out: Path, execution: Execution, progress: Progress | None
 ) -> None:
-    """Judge the stored candidates by changed rules or another sampler setting, into a new folder.
+    """Judge the stored candidates by changed rules, p_positive or sampler settings, into a new folder.
 
     The result is what a fresh run with these settings gives as far as the stored candidates reach; units that a fresh
     run would search deeper are marked ``needs_deeper``.
@@ -68,6 +68,7 @@ def rethreshold(
         excluded=left_out["excluded_positives"].to_numpy(),
         forbidden=lambda places: forbidden[places],
         providers=lambda span: [(Stored.of(result, recipe, span), all_rows(span))],
+        first_block=BLOCK,
         unit_block=BLOCK,
         facts=lambda: (
             {name: result.stats[name] for name in FACTS if name in result.stats}
@@ -101,7 +102,8 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
         stored = Stored.of(result, result.recipe, span)
         return [(stored, np.flatnonzero(~deeper)), (search.of(span), np.flatnonzero(deeper))]
 
-    job = replace(prepared.job(providers, search.facts), unit_block=min(prepared.inputs.blocks.anchors, BLOCK))
+    block = min(prepared.inputs.blocks.anchors, BLOCK)
+    job = replace(prepared.job(providers, search.facts, search.stop), first_block=block, unit_block=block)
     run(job, out, execution, fresh=False, progress=progress)
 
 

@@ -75,6 +75,7 @@ def _write_shards(
         error.add_note(f"kept: {kept:,} of {len(job.units):,} units")
         raise
     finally:
+        job.stop()
         pool.shutdown(cancel_futures=True)
     return shards
 

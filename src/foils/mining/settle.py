@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from foils import rules, samplers
 from foils._array import Key
+from foils.calibrators import Calibrator, calibrated
 from foils.candidates import Candidates, Column, Kind, Negatives
 from foils.positives import Int64, Relation, Units, gather_segments
 from foils.recipes import Part, Recipe
-from foils.scorers import OpenScorer, add_scores
+from foils.scorers import Band, Banded, OpenScorer, Reporting, add_scores
 from foils.search import Inputs
 from foils.sources import OpenSource, source_facts
 
@@ -57,6 +58,8 @@ class Search:
     source: OpenSource
     scorers: Sequence[tuple[str, Kind, OpenScorer]]
     trusted: Relation
+    bands: Mapping[str, Band]
+    calibrator: Calibrator | None
 
     @classmethod
     def prepare(cls, recipe: Recipe, inputs: Inputs, units: Units) -> Search:
@@ -67,30 +70,49 @@ class Search:
             for name, kind in part.fields.columns().items()
         ]
         source = recipe.source.fields
-        return cls(units, *source.depths(inputs.negatives), source.open(inputs), scorers, inputs.trusted)
+        bands = {
+            name: part.fields.band
+            for part in recipe.scorers
+            if isinstance(part.fields, Banded) and part.fields.band is not None
+            for name in part.fields.columns()
+        }
+        calibrator = None if recipe.p_positive is None else recipe.p_positive.fields
+        return cls(
+            units, *source.depths(inputs.negatives), source.open(inputs), scorers, inputs.trusted, bands, calibrator
+        )
 
     def of(self, rows: slice) -> Search:
         """Restrict to a shard of units."""
         return replace(self, units=self.units.take(np.arange(rows.start, rows.stop)))
 
     def facts(self) -> Mapping[str, Any]:
-        """Give what the source has to say of itself, for stats.json."""
-        return source_facts(self.source)
+        """Give what source and scorers have to say of themselves, for stats.json."""
+        found = source_facts(self.source)
+        said = {name: scorer for name, _, scorer in self.scorers if isinstance(scorer, Reporting)}
+        warnings = [*found.get("warnings", ()), *(line for scorer in said.values() for line in scorer.warnings())]
+        facts = {"scorers": {name: dict(scorer.facts()) for name, scorer in said.items()}} if said else {}
+        return {**found, **facts, **({"warnings": warnings} if warnings else {})}
+
+    def stop(self) -> None:
+        """Have scorers begin nothing more."""
+        for _, _, scorer in self.scorers:
+            if isinstance(scorer, Reporting):
+                scorer.stop()
 
     def reach(self, rows: Int64) -> Int64:
         """Searching reaches as deep as it may."""
         return np.full(len(rows), self.max_depth)
 
     def candidates(self, rows: Int64, depth: int) -> Candidates:
-        """Retrieve, mark the trusted negatives and score."""
+        """Retrieve, mark the trusted negatives, score, and say how likely each is a positive."""
         units = self.units.take(rows)
         found = self.source.retrieve(units, depth)
         trusted = self.trusted.contains(units.anchors, found.items)
         p_positive = np.where(trusted, np.float32(0), np.float32(np.nan))
         found = found.with_column("p_positive", Column(p_positive))
         for column, kind, scorer in self.scorers:
-            found = add_scores(found, column, kind, scorer)
-        return found
+            found = add_scores(found, column, kind, scorer, self.bands.get(column), self.depth)
+        return found if self.calibrator is None else calibrated(found, self.calibrator)
 
 
 @dataclass(frozen=True, eq=False)

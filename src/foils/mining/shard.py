@@ -39,8 +39,10 @@ class Job:
         excluded: int64[U], how many known positives were excluded per unit.
         forbidden: how many further items lists and constraints forbid; counted per block.
         providers: who gives the candidates.
-        unit_block: units of a block.
+        first_block: units of a block at the first look.
+        unit_block: units of a block that is looked at deeper.
         facts: further statistics (anchors without positives, items with empty text, …), asked for when all is done.
+        stop: called when the run ends early, so that nobody waits for what is begun no more.
     """
 
     identity: Identity
@@ -50,8 +52,10 @@ class Job:
     excluded: Int64
     forbidden: Forbidden
     providers: Providers
+    first_block: int
     unit_block: int
     facts: Callable[[], Mapping[str, Any]]
+    stop: Callable[[], object] = lambda: None
 
 
 class Part(NamedTuple):
@@ -86,7 +90,7 @@ class Settling:
         self._looks = [
             self._look(provider, provider.depth, rows)
             for provider, every in job.providers(span)
-            for rows in _blocks(every, job.unit_block, threads)
+            for rows in _blocks(every, job.first_block, threads)
         ]
 
     def finish(self, report: Callable[[int], None]) -> tuple[Tables, counts.Counts]:
@@ -153,6 +157,7 @@ def _settled(job: Job, start: int, provider: Provider, depth: int, rows: Int64) 
         return Part(settled.rows, {}, {}, short)
     hardness = None if identity.scores == "rank" else identity.scores
     numbers = counts.count(settled, identity.negatives, hardness)
+    numbers |= counts.unscored(settled.candidates, job.recipe, identity.negatives)
     places = start + settled.rows
     forbidden = job.forbidden(places)
     made = {"negatives": tables.negatives_table(settled.candidates, settled.negatives, job.names, identity.scores)}

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from foils.calibrators import Calibrator, calibrated
 from foils.candidates import Candidates, Kind
 from foils.errors import FolderError, InputError
 from foils.mining import tables
@@ -140,21 +141,24 @@ class Stored:
     depth: int
     max_depth: int
     kinds: Mapping[str, Kind]
+    calibrator: Calibrator | None
 
     @classmethod
     def of(cls, result: Result, recipe: Recipe, span: slice) -> Stored:
         """Take some units of one shard."""
         number, start = divmod(span.start, result.identity.shard_units)
         table = result.shard(number).slice(start, span.stop - span.start)
-        return cls(table, *recipe.source.fields.depths(result.identity.negatives), recipe.columns())
+        calibrator = None if recipe.p_positive is None else recipe.p_positive.fields
+        return cls(table, *recipe.source.fields.depths(result.identity.negatives), recipe.columns(), calibrator)
 
     def reach(self, rows: Int64) -> Int64:
         """As deep as was searched."""
         return np.asarray(self.table["searched_depth"].to_numpy(), dtype=np.int64)[rows]
 
     def candidates(self, rows: Int64, depth: int) -> Candidates:
-        """Give what was stored down to ``depth``."""
-        return tables.stored_candidates(self.table.take(pa.array(rows)), depth, self.kinds)
+        """Give what was stored down to ``depth``, with ``p_positive`` said anew."""
+        found = tables.stored_candidates(self.table.take(pa.array(rows)), depth, self.kinds)
+        return calibrated(found, self.calibrator)
 
 
 def _read(path: Path, columns: list[str] | None) -> pa.Table:

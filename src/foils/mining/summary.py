@@ -30,6 +30,11 @@ def summarise(result: Result) -> str:
         listed = ", ".join(f"{name} {n:,}" for name, n in sorted(rejected.items()))
         lines.append(f"rejected of {stats['candidates']:,} candidates: {listed}")
     lines += [f"{stats[name]:,} {text}" for name, text in REMARKS if stats[name]]
+    lines += [
+        f"{count:,} pairs that {name} was to judge have no score; mined.unscored() lists them"
+        for name, count in stats.get("unscored_pairs", {}).items()
+        if count
+    ]
     lines += [f"warning: {warning}" for warning in stats["warnings"]]
     return "\n".join(lines)
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from foils.collection import Collection
 from foils.planning.result import Judging
 from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.scorers import Judging as Judges
-from foils.scorers import OpenScorer
+from foils.scorers import OpenScorer, Remote
 from foils.search import Inputs
 
 PROBE_SECONDS = 1.0
@@ -37,6 +38,30 @@ def plan_judging(column: str, opened: Judges, scorer: OpenScorer, pairs: tuple[I
     share = len(new) / max(len(anchors), 1)
     seconds = _rate(scorer, anchors[new], items[new]) * total * share if len(new) else 0.0
     return Judging(column, total, total - round(total * share), seconds)
+
+
+def plan_asking(
+    fields: Remote, opened: Judges, collection: Collection, pairs: tuple[Int64, Int64], total: int, column: str
+) -> Judging:
+    """Count what a service will be asked, without asking it.
+
+    Args:
+        fields: the scorer.
+        opened: the same, with the run's cache.
+        collection: the texts.
+        pairs: anchors and items that the probe asked about, or would have.
+        total: how many pairs the run will ask about.
+        column: its name.
+    """
+    # A probe looks at some units twice. By anchor, for the candidates of one share calls.
+    distinct = np.unique(np.stack(pairs), axis=1)[:, :LOOKED_UP]
+    anchors, items = distinct
+    new = np.flatnonzero(~opened.known(anchors, items))
+    calls, tokens = fields.expected(collection, anchors[new], items[new])
+    scale = total / max(len(anchors), 1)
+    known = total - round(len(new) * scale)
+    most = fields.band is not None
+    return Judging(column, total, known, 0.0, round(calls * scale), round(tokens * scale), most)
 
 
 def without_cache(recipe: Recipe, column: str, inputs: Inputs) -> OpenScorer:

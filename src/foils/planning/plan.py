@@ -23,8 +23,9 @@ from foils.mining.prepare import warnings as warnings_of
 from foils.mining.sanity import complaints
 from foils.planning import amounts
 from foils.planning.approximate import Approximate, approximate_search
+from foils.planning.asking import limits, remote
 from foils.planning.encode import plan_encoding
-from foils.planning.judge import plan_judging, without_cache
+from foils.planning.judge import plan_asking, plan_judging, without_cache
 from foils.planning.parts import parts_of, probe_parts
 from foils.planning.probe import Probe, probe
 from foils.planning.result import Encoding, Judging, Plan, Stage
@@ -161,8 +162,17 @@ def _approximate(start: _Start) -> Approximate | None:
 
 def _judgings(probed: Probe, units: int) -> tuple[Judging, ...]:
     found = []
+    services = {name: fields for fields in remote(probed.run.recipe) for name in fields.columns()}
     for column, judge in probed.judges.items():
         pairs = probed.asked[column]
+        if column in services:
+            band = services[column].band
+            if band is not None and band.column in probed.asked:  # what lies in the band shows when that judge is asked
+                pairs = probed.asked[band.column]
+            total = round(len(pairs[0]) * units / probed.units)
+            collection = probed.run.collection
+            found.append(plan_asking(services[column], judge, collection, pairs, total, column))
+            continue
         scorer = without_cache(probed.run.recipe, column, probed.run.inputs)
         found.append(plan_judging(column, judge, scorer, pairs, round(len(pairs[0]) * units / probed.units)))
     return tuple(found)
@@ -183,9 +193,14 @@ def _mining_stages(start: _Start, probed: Probe, judgings: Sequence[Judging]) ->
         Stage("checking and hashing", items, "items", start.checking),
         Stage("opening sources and indexes", items, "items", probed.opening_seconds),
         Stage("mining", units, "units", probed.unit_seconds * units),
-        *(Stage(f"judging by {one.column}", one.pairs - one.known, "pairs", one.seconds) for one in judgings),
+        *(_judging_stage(one) for one in judgings),
         Stage("writing and joining", units, "units", probed.writing_seconds * units),
     ]
+
+
+def _judging_stage(one: Judging) -> Stage:
+    timed = "" if one.calls is None else ", not timed"
+    return Stage(f"judging by {one.column}{timed}", one.pairs - one.known, "pairs", one.seconds)
 
 
 def _calibration(start: _Start, probed: Probe, *, partial: bool) -> tuple[str, ...]:
@@ -202,6 +217,7 @@ def _warnings(start: _Start, probed: Probe) -> tuple[str, ...]:
     prepared = start.prepared
     negatives = prepared.identity.negatives
     said = [
+        *(limits(fields) for fields in remote(prepared.recipe)),
         *([] if start.unknown else complaints(prepared.separations())),
         *warnings_of(prepared.recipe, prepared.units, negatives, prepared.constraints.facts),
         *probed.warnings,

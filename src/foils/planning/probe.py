@@ -148,7 +148,8 @@ def _block_units(prepared: Prepared, execution: Execution, units: int) -> int:
     """Say how many units the run's own blocks have."""
     shard = min(prepared.identity.shard_units, units)
     threads = threads_per_shard(execution.threads, -(-units // shard))
-    count = max(-(-shard // prepared.inputs.blocks.anchors), min(threads, shard))
+    blocks = prepared.inputs.blocks
+    count = max(-(-shard // (blocks.first or blocks.anchors)), min(threads, shard))
     return -(-shard // count)
 
 

@@ -57,13 +57,19 @@ class Judging:
         column: of the scorer.
         pairs: asked in all.
         known: of these, about how many are in the cache.
-        seconds: of the others.
+        seconds: of the others; 0 where a service is asked, whose time nobody can tell.
+        calls: of a service, about; None = no service is asked.
+        tokens: that the service reads and writes, about.
+        at_most: whether fewer may be asked about: another judge chooses.
     """
 
     column: str
     pairs: int
     known: int
     seconds: float
+    calls: int | None = None
+    tokens: int | None = None
+    at_most: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

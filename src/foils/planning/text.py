@@ -25,7 +25,14 @@ def describe(plan: Plan) -> str:
         texts = sum(one.texts for one in plan.encodings)
         lines += ["", f"{kept:,} of {texts:,} texts need no encoding: they are in the cache, or equal to others"]
     for one in plan.judgings:
-        lines += ["", f"{one.column} is asked about {one.pairs:,} pairs; about {one.known:,} answers are kept"]
+        most, kept = "at most " if one.at_most else "", "answers are kept"
+        cost = ""
+        if one.calls is not None:
+            kept, cost = "need no asking", f": about {one.calls:,} calls, {one.tokens:,} tokens"
+        lines += [
+            "",
+            f"{one.column} is asked about {most}{one.pairs:,} pairs; about {one.known:,} {kept}{cost}",
+        ]
     lines += ["", f"measured here and now: {'; '.join(plan.calibration)}"]
     return "\n".join([*lines, *(f"note: {warning}" for warning in plan.warnings)])
 

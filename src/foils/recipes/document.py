@@ -109,7 +109,7 @@ def _locate(node: yaml.Node | None, path: Path, file: str, origins: dict[Path, s
 def override(document: Document, settings: Sequence[str]) -> Document:
     """Apply ``part.name.field=value`` settings, in order.
 
-    The value is read as JSON, else as YAML. A rule or scorer is found in its list by name.
+    The value is read as JSON, else as YAML. A rule or scorer is found in its list by name: its own, or its kind's.
 
     Raises:
         RecipeError: a setting has no ``=``, names a part that the recipe does not have or has twice, or a field of a
@@ -173,26 +173,36 @@ def _resolve(data: dict[str, Any], names: list[str], setting: str) -> Path:
         )
     if isinstance(held, list) and rest:
         present = [next(iter(entry), "") if isinstance(entry, dict) else "" for entry in held]
+        called = [_called(entry, kind) for entry, kind in zip(held, present, strict=True)]
+        if called.count(rest[0]) == 1:
+            place = called.index(rest[0])
+            return (part, place, present[place], *rest[1:])
         if rest[0] not in present:
-            raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], present)}")
+            raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], called)}")
         if present.count(rest[0]) > 1:
-            raise RecipeError(
-                f"--set {setting}: this recipe has {part}.{rest[0]} twice; set {part} as a whole, in JSON"
-            )
+            alike = [name for name, kind in zip(called, present, strict=True) if kind == rest[0]]
+            mend = f"name one: {', '.join(alike)}" if len({*alike}) > 1 else f"set {part} as a whole, in JSON"
+            raise RecipeError(f"--set {setting}: this recipe has {part}.{rest[0]} twice; {mend}")
         return (part, present.index(rest[0]), *rest)
     mixed = held.get("mixture") if part == "source" and isinstance(held, dict) else None
     if isinstance(mixed, dict) and rest and rest[0] != "mixture":
         return ("source", "mixture", "of", *_within_mixture(mixed, rest, setting))
-    if part in ("source", "sampler", "loss") and isinstance(held, dict) and rest and rest[0] not in held:
+    if part in ("source", "p_positive", "sampler", "loss") and isinstance(held, dict) and rest and rest[0] not in held:
         raise RecipeError(f"--set {setting}: this recipe has no {part}.{rest[0]}; {did_you_mean(rest[0], held)}")
     return tuple(names)
+
+
+def _called(entry: Any, kind: Any) -> str:
+    """Give the name that a part goes by: its own, or that of its kind."""
+    fields = entry.get(kind) if isinstance(entry, dict) else None
+    return str(fields.get("name", kind)) if isinstance(fields, dict) else str(kind)
 
 
 def _within_mixture(mixture: dict[str, Any], names: list[str], setting: str) -> Path:
     """Find a source of a mixture by the name it goes by: ``source.dense.k`` reaches the one called dense."""
     parts = [next(iter(entry.items())) for entry in mixture.get("of") or () if isinstance(entry, dict) and entry]
     kinds = [str(kind) for kind, _ in parts]
-    called = [str(fields.get("name", kind)) if isinstance(fields, dict) else str(kind) for kind, fields in parts]
+    called = [_called({kind: fields}, kind) for kind, fields in parts]
     if called.count(names[0]) != 1:
         raise RecipeError(
             f"--set {setting}: this recipe's mixture has no source {names[0]}; {did_you_mean(names[0], called)}"

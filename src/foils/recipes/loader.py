@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from foils import rules, samplers, scorers, sources
+from foils import calibrators, rules, samplers, scorers, sources
 from foils.errors import RecipeError, did_you_mean
 from foils.ranks import is_amount
 from foils.recipes import losses
@@ -21,13 +21,14 @@ from foils.recipes.document import Path as Place
 from foils.recipes.recipe import Paper, Part, Recipe, Shortfall, check_columns
 
 FIELDS = (
-    "summary", "aliases", "paper", "per", "source", "scorers", "rules", "sampler", "loss", "shortfall", "fidelity",
-    "evidence",
+    "summary", "aliases", "paper", "per", "source", "scorers", "p_positive", "rules", "sampler", "loss", "shortfall",
+    "fidelity", "evidence",
 )  # fmt: skip
 
 REGISTRIES: Mapping[str, Mapping[str, Any]] = {
     "source": sources.REGISTRY,
     "scorers": scorers.REGISTRY,
+    "p_positive": calibrators.REGISTRY,
     "rules": rules.REGISTRY,
     "sampler": samplers.REGISTRY,
 }
@@ -113,6 +114,7 @@ def build(document: Document, name: str) -> Recipe:
         paper=_convert(document, ("paper",), data["paper"], Paper) if "paper" in data else None,
         fidelity=data.get("fidelity"),
         evidence=data.get("evidence"),
+        p_positive=_calibrator(document),
     )
     check_columns(recipe, document.where)
     return recipe
@@ -175,6 +177,11 @@ def _parts(document: Document, key: str, registry: Mapping[str, Any]) -> tuple[P
         example = next(iter(registry))
         raise RecipeError(f"{document.where((key,))}: expected a list of parts, as in [{{{example}: {{}}}}]")
     return tuple(_part(document, (key, number), entry, registry) for number, entry in enumerate(entries))
+
+
+def _calibrator(document: Document) -> Part[Any] | None:
+    given = document.data.get("p_positive")
+    return None if given is None else _part(document, ("p_positive",), given, calibrators.REGISTRY)
 
 
 def _part(document: Document, path: Place, entry: Any, registry: Mapping[str, Any]) -> Part[Any]:

@@ -15,4 +15,13 @@ class InfoNCE(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What similarities are divided by."""
 
 
-REGISTRY: Mapping[str, type[msgspec.Struct]] = {"info_nce": InfoNCE}
+class SymmetricKL(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Both Kullback–Leibler divergences between a judge's soft scores and the model's (UniME-V2, Gu et al., 2025)."""
+
+    temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.02
+    """What the model's similarities are divided by."""
+    judge_temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.02
+    """What the judge's scores are divided by; at 0.02, probabilities that differ by 0.1 are as good as one-hot."""
+
+
+REGISTRY: Mapping[str, type[msgspec.Struct]] = {"info_nce": InfoNCE, "symmetric_kl": SymmetricKL}

@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVa
 
 import msgspec
 
+from foils.calibrators import Calibrator
 from foils.candidates import RESERVED, Kind, Referring
 from foils.errors import RecipeError, did_you_mean
 from foils.ranks import bound
 from foils.recipes.document import Path
-from foils.rules import Rule
-from foils.samplers import Sampler
-from foils.scorers import Scorer
+from foils.rules import MaxScore, Rule
+from foils.samplers import Resample, Sampler
+from foils.scorers import Banded, Scorer
 from foils.sources import Source
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Recipe(msgspec.Struct, frozen=True):
         paper: where the method was published.
         fidelity: what is approximated.
         evidence: what was measured of the paper's claim, and where it is written down; None = unmeasured.
+        p_positive: how scores become the probability of an unlabelled positive; None = uncalibrated.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Recipe(msgspec.Struct, frozen=True):
     paper: Paper | None
     fidelity: str | None
     evidence: str | None
+    p_positive: Part[Calibrator] | None = None
 
     def resolved(self) -> dict[str, Any]:
         """Give the recipe with every default filled in, as JSON-ready data; what identifies a run."""
@@ -91,6 +94,7 @@ class Recipe(msgspec.Struct, frozen=True):
             "per": self.per,
             "source": part(self.source),
             "scorers": [part(scorer) for scorer in self.scorers],
+            **({} if self.p_positive is None else {"p_positive": part(self.p_positive)}),
             "rules": [part(rule) for rule in self.rules],
             "sampler": part(self.sampler),
             "shortfall": msgspec.json.decode(msgspec.json.encode(self.shortfall)),
@@ -147,6 +151,8 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
     if len(set(names)) < len(names) or RESERVED & set(names):
         problem = f"columns need names of their own: {', '.join(names)} (reserved: {', '.join(sorted(RESERVED))})"
         raise RecipeError(f"{where(('scorers',))}: {problem}; set another name, or leave one out")
+    _check_bands(recipe, where)
+    _check_calibrator(recipe, where)
     sampler = recipe.sampler.fields
     if recipe.source.fields.random and sampler.window().counts_ranks:
         problem = f"a window of ranks needs a source that ranks, and {recipe.source.name} draws in random order"
@@ -157,6 +163,41 @@ def check_columns(recipe: Recipe, where: Callable[[Path], str]) -> None:
         for rule in rules:
             _check_part(recipe, where(("shortfall", "steps", step, rule.name)), rule.fields)
     _check_part(recipe, where(("sampler", recipe.sampler.name)), recipe.sampler.fields)
+    if isinstance(sampler, Resample):
+        _check_part(recipe, where(("sampler", recipe.sampler.name, "base")), sampler.base.fields)
+
+
+def _check_bands(recipe: Recipe, where: Callable[[Path], str]) -> None:
+    """Check that a scorer that is asked about a band finds the band's column before its own."""
+    earlier = dict(recipe.source.fields.columns())
+    for number, part in enumerate(recipe.scorers):
+        band = part.fields.band if isinstance(part.fields, Banded) else None
+        if band is not None:
+            at = where(("scorers", number, part.name, "band"))
+            if band.column not in earlier:
+                hint = did_you_mean(band.column, earlier) if earlier else "the source gives none"
+                raise RecipeError(f"{at}: there is no column {band.column!r} before this scorer's own; {hint}")
+            if not earlier[band.column].gives(band.needs):
+                raise RecipeError(
+                    f"{at}: a band in units of score needs a column of kind {band.needs}, and {band.column!r} gives "
+                    f"{earlier[band.column]} only; set unit: deviations"
+                )
+        earlier.update(part.fields.columns())
+
+
+def _check_calibrator(recipe: Recipe, where: Callable[[Path], str]) -> None:
+    """Check that a calibrator finds its columns, and the positives that it measures from."""
+    if recipe.p_positive is None:
+        return
+    at, columns = where(("p_positive", recipe.p_positive.name)), recipe.columns()
+    for entry in recipe.p_positive.fields.inputs():
+        if entry.column not in columns:
+            hint = did_you_mean(entry.column, columns) if columns else "the recipe has none; add a scorer"
+            raise RecipeError(f"{at}: there is no column {entry.column!r}; {hint}")
+        if entry.reference == "pair" and recipe.per != "pair":
+            raise RecipeError(
+                f"{at}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean"
+            )
 
 
 def _likenesses(recipe: Recipe) -> list[str]:
@@ -165,6 +206,8 @@ def _likenesses(recipe: Recipe) -> list[str]:
 
 
 def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
+    if fields.column == "p_positive":
+        return _check_use_of_p_positive(recipe, where, fields)
     columns = {"rank": Kind.RANK, **recipe.columns()}
     source = recipe.source.fields
     partial = isinstance(source, Partial) and source.partial and not recipe.scorers
@@ -187,7 +230,31 @@ def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
             f"{where}: needs a column of kind {fields.needs}, and {name!r} gives {columns[name]} only; "
             "add a scorer, for instance scorers: [{vectors: {}}]"
         )
+    if isinstance(fields, MaxScore) and fields.otherwise is not None:
+        if fields.otherwise not in columns:
+            raise RecipeError(
+                f"{where}.otherwise: there is no column {fields.otherwise!r}; {did_you_mean(fields.otherwise, columns)}"
+            )
+        if not columns[fields.otherwise].gives(fields.needs):
+            raise RecipeError(
+                f"{where}.otherwise: needs a column of kind {fields.needs}, and {fields.otherwise!r} gives "
+                f"{columns[fields.otherwise]} only; name another"
+            )
     if isinstance(fields, Referring) and fields.reference == "pair" and recipe.per != "pair":
         raise RecipeError(
             f"{where}: reference pair needs 'per: pair' at the top of the recipe; or use min, max or mean"
+        )
+
+
+def _check_use_of_p_positive(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
+    """Check that somebody says how likely a candidate is a positive, and that the part asks for no more than that."""
+    if recipe.p_positive is None:
+        raise RecipeError(
+            f"{where}: needs a calibrated p_positive, and this recipe has no calibrator: fit one to labels by "
+            "foils calibrate DIR --labels FILE --out calibration.json, and give --calibration calibration.json"
+        )
+    if fields.needs is None or isinstance(fields, Referring):
+        raise RecipeError(
+            f"{where}: p_positive is no score to draw by or to measure from a positive; name a score column: "
+            f"{', '.join(recipe.columns())}"
         )

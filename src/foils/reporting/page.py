@@ -21,13 +21,23 @@ def fill(template: Path, filters: Mapping[str, Callable[..., str]], facts: Mappi
         filters: how it writes values, beside ``rate``, ``signed`` and ``shown``.
         facts: what it tells, beside ``common_style``; only what ``markup`` made is taken as HTML.
     """
+    return prepared(template, filters)(facts)
+
+
+def prepared(template: Path, filters: Mapping[str, Callable[..., str]]) -> Callable[[Mapping[str, Any]], str]:
+    """Make what fills in a template, for one that is filled in often; arguments as of ``fill``."""
     jinja2 = import_module("jinja2")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"rate": rate, "signed": signed, "shown": shown, **filters}
     style = markup(STYLE.read_text(encoding="utf-8"))
-    page: str = environment.from_string(template.read_text(encoding="utf-8")).render(common_style=style, **facts)
+    compiled = environment.from_string(template.read_text(encoding="utf-8"))
+
+    def page(facts: Mapping[str, Any]) -> str:
+        html: str = compiled.render(common_style=style, **facts)
+        return html
+
     return page
 
 

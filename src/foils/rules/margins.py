@@ -26,10 +26,15 @@ class MaxScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Score column; default: the one added last."""
     unscored: Unscored = "reject"
     """What to do with candidates without a score."""
+    otherwise: str | None = None
+    """Column that speaks where this one has no score: a cheap judge's, who chose what the dear one is asked about."""
 
     def __call__(self, candidates: Candidates) -> Array:
         """Give int8[A, K], index into ``REASONS``."""
         scores = candidates.score_column(self.column).values
+        if self.otherwise is not None:
+            xp = _array.namespace(scores)
+            scores = xp.where(xp.isnan(scores), candidates.score_column(self.otherwise).values, scores)
         return reasons(scores, self.threshold, "max_score", self.unscored)
 
 

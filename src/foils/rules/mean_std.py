@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import msgspec
-import numpy as np
 
 from foils import _array
 from foils._array import Array
-from foils.candidates import Candidates, Kind
+from foils.candidates import Candidates, Kind, spread
 from foils.rules.verdicts import Unscored, reasons
 
 
@@ -33,16 +32,6 @@ class MeanStd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Give int8[A, K], index into ``REASONS``."""
         scores = candidates.score_column(self.column).values
         xp = _array.namespace(scores)
-        scores = xp.astype(scores, xp.float64)
-        scored = candidates.valid & ~xp.isnan(scores)
-        # Measured from the highest, equal scores are 0 exactly, and so is their deviation.
-        scores = scores - _array.masked_quantile(scores, scored, 1.0)[:, None]
-        zero = xp.zeros_like(scores)
-        count = _array.row_sum(xp.astype(scored, xp.float64))
-        safe = xp.where(count > 1, count, xp.full_like(count, 2.0))
-        mean = _array.row_sum(xp.where(scored, scores, zero)) / safe
-        centred = xp.where(scored, scores - mean[:, None], zero)
-        deviation = xp.sqrt(_array.row_sum(centred * centred) / (safe - 1))
+        scores, mean, deviation = spread(scores, candidates.valid & ~xp.isnan(scores))
         bound = mean + self.deviations * deviation
-        bound = xp.where((count > 1) & (deviation > 0), bound, xp.full_like(bound, np.inf))
         return reasons(scores, bound[:, None], "mean_std", self.unscored)

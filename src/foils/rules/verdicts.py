@@ -16,6 +16,7 @@ REASONS = (
     "relative_margin",
     "mean_std",
     "min_score",
+    "max_false_negative_rate",
 )
 """Why a candidate was rejected, as stored on disk; new reasons join at the end."""
 

@@ -5,12 +5,14 @@ perturb by Gumbel noise keyed by the item, and take the m largest. That is m suc
 softmax(φ).
 
     top_k    no noise, φ = s
+    strided  no noise, φ = −(the turn in which every s-th by score is reached)
     uniform  φ = 0 inside a window of ranks
     softmax  φ = s / τ
     simans   φ = −a·(s − s⁺ − b)²   or   −a·|s − s⁺ − b|
+    resample φ = φ of one of these + γ·log(1 − p)
 
 With κ the (m + 1)-th largest perturbed weight, ``log_q`` = log(1 − exp(−exp(φ_j − κ))) is the inclusion probability
-conditional on κ; top_k has no law, and NaN.
+conditional on κ; top_k and strided have no law, and NaN.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from foils import _array
 from foils._array import Array, Key
 from foils.candidates import Candidates, Kind, Negatives
 from foils.samplers.gumbel import gumbel_top_k
+from foils.samplers.resample import Resample
 from foils.samplers.simans import SimANS
 from foils.samplers.softmax import Softmax
+from foils.samplers.strided import Strided
 from foils.samplers.top_k import TopK
 from foils.samplers.uniform import UniformWindow
 from foils.samplers.windows import Window
@@ -65,6 +69,20 @@ REGISTRY: Mapping[str, type[Sampler]] = {
     "uniform": UniformWindow,
     "softmax": Softmax,
     "simans": SimANS,
+    "strided": Strided,
+    "resample": Resample,
 }
 
-__all__ = ["REGISTRY", "Sampler", "SimANS", "Softmax", "TopK", "UniformWindow", "Window", "draw", "gumbel_top_k"]
+__all__ = [
+    "REGISTRY",
+    "Resample",
+    "Sampler",
+    "SimANS",
+    "Softmax",
+    "Strided",
+    "TopK",
+    "UniformWindow",
+    "Window",
+    "draw",
+    "gumbel_top_k",
+]

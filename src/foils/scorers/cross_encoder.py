@@ -8,7 +8,8 @@ your data. It rounds to 1 from a logit of 17 on, so that the surest pairs tie; t
 for all anchors of a block together, longest first, and each is scored once: logits are kept by the content of the model
 and of the two texts. A logit depends on its batch in the last bits, so scores are an artefact: what is kept stays.
 
-Every candidate is scored, whether or not a rule looks at the column.
+Every candidate is scored, whether or not a rule looks at the column, unless a ``band`` of an earlier column says which
+are worth it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from foils.candidates import Kind
 from foils.collection import Collection
 from foils.encoders.chunks import text_digests
 from foils.positives import Int64
+from foils.scorers.band import Band
 from foils.scorers.cross_encoder_model import CrossEncoderModel
 from foils.scorers.pair_cache import PairCache
 from foils.scorers.texts import check_both, scored, texts_at
@@ -48,6 +50,8 @@ class CrossEncoderScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Tokens of a pair that are read; default: as the model says."""
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")] = "cross_encoder"
     """Name of the column."""
+    band: Band | None = None
+    """Which candidates the model reads, by an earlier column; default: every one."""
 
     def columns(self) -> Mapping[str, Kind]:
         """The score, as column ``name``."""

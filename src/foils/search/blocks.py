@@ -31,20 +31,32 @@ class Blocks:
         anchors: anchors of a block.
         items: items of a block.
         pairs: pairs scored canonically at a time.
+        first: anchors of a block at the first look, which may be far from the deepest; 0 = ``anchors``.
     """
 
     anchors: int
     items: int
     pairs: int
+    first: int = 0
 
     @classmethod
-    def within(cls, memory_bytes: int, *, dim: int, depth: int) -> Blocks:
-        """Derive blocks that fit in this many bytes: up to a third for items, as much for pairs; the rest: anchors."""
+    def within(cls, memory_bytes: int, *, dim: int, depth: int, first_depth: int | None = None) -> Blocks:
+        """Derive blocks that fit in this many bytes: up to a third for items, as much for pairs; the rest: anchors.
+
+        Args:
+            memory_bytes: of one thread.
+            dim: of the vectors.
+            depth: of the deepest search.
+            first_depth: of the first; None = the same.
+        """
         room = max(memory_bytes - FIXED_BYTES, 0)
         items = max(1, min(MOST_ITEMS, room // (3 * ITEM_BYTES * dim)))
         pairs = max(1, min(MOST_PAIRS, room // (3 * PAIR_BYTES * dim)))
         room -= ITEM_BYTES * dim * items + PAIR_BYTES * dim * pairs
-        return cls(max(1, min(MOST_ANCHORS, room // _anchor_bytes(dim, depth, items))), items, pairs)
+        anchors, first = (
+            max(1, min(MOST_ANCHORS, room // _anchor_bytes(dim, deep, items))) for deep in (depth, first_depth or depth)
+        )
+        return cls(anchors, items, pairs, first)
 
     @staticmethod
     def least_bytes(*, dim: int, depth: int) -> int:

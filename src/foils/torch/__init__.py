@@ -5,6 +5,7 @@
     out.loss.backward()
 
     InfoNCE       softmax over the batch's items and given negatives; known positives and what rules reject are masked
+    SymmetricKL   a judge's soft scores as labels of a list
     MinedDataset  the pairs of a mined result, each with negatives that rotate through its pool by epoch
     Collator      makes batches of them: global rows, and texts or vectors
     hardest       the highest-scored of drawn negatives (dynamic negative sampling)
@@ -24,5 +25,6 @@ from foils.torch.collate import Batch, Collator
 from foils.torch.hardest import Hardest, hardest
 from foils.torch.info_nce import Guide, InfoNCE, LossOutput
 from foils.torch.mined import MinedDataset
+from foils.torch.symmetric_kl import SymmetricKL
 
-__all__ = ["Batch", "Collator", "Guide", "Hardest", "InfoNCE", "LossOutput", "MinedDataset", "hardest"]
+__all__ = ["Batch", "Collator", "Guide", "Hardest", "InfoNCE", "LossOutput", "MinedDataset", "SymmetricKL", "hardest"]

@@ -17,7 +17,7 @@ from foils.errors import DataError, InputError
 from foils.positives import Int64
 from foils.records import Records
 from foils.search.vectors import Matrix
-from foils.torch.mined import Example
+from foils.torch.mined import Example, WeighedExample
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Batch:
         anchors: int64[B], anchor rows.
         items: int64[B], item rows of the positives.
         negatives: int64[B, M], item rows; −1 = absent.
+        log_weights: float32[B, M], where the dataset has weights; what ``InfoNCE`` takes.
         anchor_texts: B texts, where the collator has a collection.
         positive_texts: B texts.
         negative_texts: B·M texts, row by row; empty where absent.
@@ -39,6 +40,7 @@ class Batch:
     anchors: Tensor
     items: Tensor
     negatives: Tensor
+    log_weights: Tensor | None = None
     anchor_texts: list[str] | None = None
     positive_texts: list[str] | None = None
     negative_texts: list[str] | None = None
@@ -71,7 +73,7 @@ class Collator:
         self._texts = None if collection is None else (_texts(collection.anchors), _texts(collection.items))
         self._vectors = vectors
 
-    def __call__(self, examples: Sequence[Example]) -> Batch:
+    def __call__(self, examples: Sequence[Example | WeighedExample]) -> Batch:
         """Stack the rows of the examples and look up what they name.
 
         Raises:
@@ -83,6 +85,9 @@ class Collator:
         items = np.array([example.positive for example in examples], np.int64)
         negatives = np.stack([example.negatives for example in examples])
         found: dict[str, Any] = {}
+        weights = [example.log_weights for example in examples if isinstance(example, WeighedExample)]
+        if weights:
+            found["log_weights"] = torch.from_numpy(np.stack(weights))
         if self._texts is not None:
             sides = (self._texts[0], anchors), (self._texts[1], items), (self._texts[1], negatives.ravel())
             names = ("anchor_texts", "positive_texts", "negative_texts")

@@ -1,6 +1,6 @@
 """InfoNCE for a training step (van den Oord et al., 2018), with known positives masked and rules applied in the loss.
 
-    loss_b = log( exp(a_b·p_b / t) + Σ_j exp(a_b·v_j / t − log q_j) ) − a_b·p_b / t
+    loss_b = log( exp(a_b·p_b / t) + Σ_j w_bj·exp(a_b·v_j / t − log q_j) ) − a_b·p_b / t
 
 over the negatives j that anchor b sees and that are not masked. **A matrix is shared by the batch; a tensor with an
 axis of its own per anchor is that anchor's alone**:
@@ -12,8 +12,9 @@ negative_vectors [B, M, d]   each anchor sees its own M
 
 An item counts once per anchor, however many columns hold it. With ``log_q`` every cell counts: the log of an item's
 expected number of occurrences already says how often it repeats (the logQ correction of sampled softmax; the positive
-is there with certainty and is not corrected). Masked cells are −infinity and get no gradient; a row without negatives
-has the loss 0. Memory is linear in the batch: tiles of anchors are computed again for the gradient.
+is there with certainty and is not corrected). Weights w are constants, 1 unless given: a suspected false negative
+counts in part (``foils.weights``), wherever the anchor sees it. Masked cells are −infinity and get no gradient; a row
+without negatives has the loss 0. Memory is linear in the batch: tiles of anchors are computed again for the gradient.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from foils.positives import Positives
 from foils.rules import REGISTRY, Rule
 from foils.torch.judging import GUIDE, STUDENT, judged
 from foils.torch.laws import Law, law_of
-from foils.torch.masks import CODES, TARGET, Masked, mask
+from foils.torch.masks import CODES, TARGET, WEIGHTLESS, Masked, mask
 from foils.torch.step import Guide, Step, assemble
+from foils.torch.weighing import LogWeights, log_weights_of
 
 TILE_CELLS = 1 << 22
 """Logits held at once: 16 MiB in float32."""
@@ -46,7 +48,8 @@ class LossOutput(NamedTuple):
         per_anchor: [B].
         stats: detached scalars: ``negatives`` (mean number that count per anchor), ``positive_logit`` and
             ``negative_logit`` (means of a·v / t), and the share of cells that are out: ``masked_absent``,
-            ``masked_known_positive``, ``masked_repeated``, and ``masked_relative_margin`` and so on for its rules.
+            ``masked_known_positive``, ``masked_repeated``, ``masked_weightless`` where there are weights, and
+            ``masked_relative_margin`` and so on for its rules.
     """
 
     loss: Tensor
@@ -90,6 +93,7 @@ class InfoNCE(nn.Module):
         negatives: Array | None = None,
         log_q: Array | None = None,
         positive_log_q: Array | None = None,
+        log_weights: Array | None = None,
         guide: Guide | None = None,
     ) -> LossOutput:
         """Compute the loss of a batch.
@@ -103,6 +107,8 @@ class InfoNCE(nn.Module):
             negatives: int64[N] or [B, M], their item rows; −1 = absent, −2 = new.
             log_q: float of the shape of ``negatives``, as ``NegativeStream`` gives it; NaN only where absent.
             positive_log_q: float[B], the same for the positives as in-batch negatives.
+            log_weights: float[B, M] for negatives [B, M], or [B, N] for negatives [N]: how much each counts for each
+                anchor; 0 = full, −infinity = masked. No gradient flows through it.
             guide: vectors of another model, whose scores the rules look at.
 
         Raises:
@@ -110,40 +116,54 @@ class InfoNCE(nn.Module):
         """
         step = assemble((anchor_vectors, positive_vectors, negative_vectors), (anchors, items, negatives), guide)
         law = law_of(step.rows, log_q, positive_log_q, anchor_vectors)
+        weights = log_weights_of(step.rows, log_weights, anchor_vectors)
         for rule in self.rules:
             if rule.column == GUIDE and guide is None:
                 raise InputError("a rule looks at the column 'guide'; give guide=foils.torch.Guide(…)")
         masked = mask(step.rows, self.positives, count_repeated=law is not None)
         with torch.autocast(anchor_vectors.device.type, enabled=False):
-            losses, sums = self._tiles(step, masked, law)
+            losses, sums = self._tiles(step, masked, law, weights)
         per_anchor = torch.cat(losses)
         return LossOutput(
-            per_anchor.sum() / max(len(per_anchor), 1), per_anchor, _stats(sums, len(per_anchor), self.rules)
+            per_anchor.sum() / max(len(per_anchor), 1),
+            per_anchor,
+            _stats(sums, len(per_anchor), (*self._applied(), *(() if weights is None else ("weightless",)))),
         )
 
-    def _tiles(self, step: Step, masked: Masked, law: Law | None) -> tuple[list[Tensor], Tensor]:
+    def _applied(self) -> list[str]:
+        return [name for name, kind in REGISTRY.items() if any(type(rule) is kind for rule in self.rules)]
+
+    def _tiles(
+        self, step: Step, masked: Masked, law: Law | None, weights: LogWeights | None
+    ) -> tuple[list[Tensor], Tensor]:
         count, width = len(step.anchors), step.width
         size = max(1, TILE_CELLS // max(width, 1))
         parts = [slice(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
         run: Callable[..., tuple[Tensor, Tensor]] = self._tile
         if len(parts) == 1:
-            outputs = [run(step, masked, law, parts[0])]
+            outputs = [run(step, masked, law, weights, parts[0])]
         else:
             outputs = [
-                checkpoint(run, step, masked, law, part, use_reentrant=False, preserve_rng_state=False)
+                checkpoint(run, step, masked, law, weights, part, use_reentrant=False, preserve_rng_state=False)
                 for part in parts
             ]
         return [loss for loss, _ in outputs], torch.stack([sums for _, sums in outputs]).sum(dim=0)
 
-    def _tile(self, step: Step, masked: Masked, law: Law | None, part: slice) -> tuple[Tensor, Tensor]:
+    def _tile(
+        self, step: Step, masked: Masked, law: Law | None, weights: LogWeights | None, part: slice
+    ) -> tuple[Tensor, Tensor]:
         """Give the losses [c], and what the statistics sum: cells by code, positive and negative scores."""
         positive, scores = step.scores(part)
         codes = torch.from_numpy(masked.tile(part)).to(scores.device)
+        offsets = None if weights is None else weights(part)
         with torch.no_grad():
+            if offsets is not None:
+                codes = torch.where((codes == 0) & torch.isneginf(offsets), WEIGHTLESS, codes)
             codes = judged(self.rules, step, part, (positive.detach(), scores.detach()), codes)
             counted = codes == 0
         logits = scores / self.temperature
         corrected = logits if law is None else logits - law(part)
+        corrected = corrected if offsets is None else corrected + offsets
         row = torch.cat([(positive / self.temperature)[:, None], corrected.masked_fill(~counted, -torch.inf)], dim=1)
         target = torch.zeros(len(row), dtype=torch.int64, device=row.device)
         losses = nn.functional.cross_entropy(row, target, reduction="none")
@@ -180,11 +200,10 @@ def _checked(rules: Sequence[Rule]) -> Sequence[Rule]:
     return rules
 
 
-def _stats(sums: Tensor, count: int, rules: Sequence[Rule]) -> dict[str, Tensor]:
+def _stats(sums: Tensor, count: int, further: Sequence[str]) -> dict[str, Tensor]:
     cells, (positive, negative) = sums[: len(CODES)], sums[len(CODES) :]
     possible = (cells.sum() - cells[TARGET]).clamp(min=1)
-    applied = {name for name, kind in REGISTRY.items() if any(type(rule) is kind for rule in rules)}
-    reported = ("absent", "known_positive", "repeated", *(code for code in CODES if code in applied))
+    reported = ("absent", "known_positive", "repeated", *(code for code in CODES if code in further))
     return {
         "negatives": cells[0] / max(count, 1),
         "positive_logit": positive / max(count, 1),

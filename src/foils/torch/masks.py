@@ -19,10 +19,10 @@ from foils.errors import DataError
 from foils.positives import Int64, Positives, gather_segments
 from foils.rules import REASONS
 
-CODES = ("counted", "target", "absent", "known_positive", "repeated", *REASONS[1:])
+CODES = ("counted", "target", "absent", "known_positive", "repeated", "weightless", *REASONS[1:])
 """Why a cell is no negative; from ``unscored`` on, a rule said so."""
-TARGET, ABSENT, KNOWN, REPEATED = range(1, 5)
-RULES_FROM = REPEATED
+TARGET, ABSENT, KNOWN, REPEATED, WEIGHTLESS = range(1, 6)
+RULES_FROM = WEIGHTLESS
 """What is added to an index into ``REASONS``."""
 
 Int8 = npt.NDArray[np.int8]

@@ -8,9 +8,10 @@ within an epoch, and nothing has to be kept for a resume but the number of the e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -23,7 +24,9 @@ from foils.collection import Collection
 from foils.errors import InputError
 from foils.mining import Mined
 from foils.positives import PAIR_BITS, Examples, Int64
+from foils.weights import Weight
 
+Float32 = npt.NDArray[np.float32]
 STAGE = "rotation"
 
 
@@ -41,7 +44,23 @@ class Example(NamedTuple):
     negatives: Int64
 
 
-class MinedDataset(Dataset[Example]):
+class WeighedExample(NamedTuple):
+    """An ``Example`` whose negatives have weights.
+
+    Attributes:
+        anchor: anchor row.
+        positive: item row.
+        negatives: int64[m], item rows; −1 = absent, at the right end.
+        log_weights: float32[m], how much each counts; −infinity where absent.
+    """
+
+    anchor: int
+    positive: int
+    negatives: Int64
+    log_weights: Float32
+
+
+class MinedDataset(Dataset[Example | WeighedExample]):
     """The pairs of a mined result, each with m of its negatives.
 
     ``set_epoch`` reaches the workers of a DataLoader, persistent ones too: they share the number of the epoch.
@@ -50,12 +69,16 @@ class MinedDataset(Dataset[Example]):
         mined: the result; opened with its collection.
         negatives: m; default: as many as were mined.
         epoch: the first epoch.
+        weights: how much the negatives count, see ``foils.weights``; default: all fully.
 
     Raises:
-        InputError: the result was opened without its collection, or has fewer negatives per unit than asked for.
+        InputError: the result was opened without its collection, has fewer negatives per unit than asked for, or does
+            not hold what the weights rest on.
     """
 
-    def __init__(self, mined: Mined, negatives: int | None = None, epoch: int = 0) -> None:
+    def __init__(
+        self, mined: Mined, negatives: int | None = None, epoch: int = 0, *, weights: Weight | None = None
+    ) -> None:
         if not isinstance(mined, Mined):
             raise InputError(f"expected a Mined, found {mined!r:.80}; open one: foils.Mined.open(path, collection)")
         if mined.collection is None:
@@ -69,6 +92,7 @@ class MinedDataset(Dataset[Example]):
         self.seed = mined.identity.seed
         self.examples, self._units = _pairs(mined, mined.collection)
         self._pool = mined.rows(mined.collection)[1]
+        self._log_weights = None if weights is None else mined.log_weights(weights)
         self._keys = (self.examples.anchors << PAIR_BITS) | self.examples.positives
         self._epoch = torch.tensor(epoch).share_memory_()  # type: ignore[no-untyped-call]
 
@@ -84,31 +108,32 @@ class MinedDataset(Dataset[Example]):
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, place: int) -> Example:
+    def __getitem__(self, place: int) -> Example | WeighedExample:
         return self.__getitems__([place])[0]
 
-    def __getitems__(self, places: Sequence[int]) -> list[Example]:
+    def __getitems__(self, places: Sequence[int]) -> list[Example] | list[WeighedExample]:
         """Give several examples at once, as a DataLoader asks for them."""
         rows = np.asarray(places, np.int64)
-        negatives = self._rotated(rows)
-        pairs = self.examples.take(rows)
-        return [
-            Example(anchor, positive, negatives[place])
-            for place, (anchor, positive) in enumerate(
-                zip(pairs.anchors.tolist(), pairs.positives.tolist(), strict=True)
-            )
-        ]
+        window, pairs = self._rotated(rows), self.examples.take(rows)
+        sides = pairs.anchors.tolist(), pairs.positives.tolist(), list(self._taken(self._pool, rows, window, -1))
+        if self._log_weights is None:
+            return [Example(*parts) for parts in zip(*sides, strict=True)]
+        weights = self._taken(self._log_weights, rows, window, -np.inf)
+        return [WeighedExample(*parts) for parts in zip(*sides, weights, strict=True)]
 
     def _rotated(self, rows: Int64) -> Int64:
-        """Give int64[R, m], the window of this epoch."""
+        """Give int64[R, m], places in the pool of the window of this epoch; −1 = absent."""
         pool, m = self._pool[self._units[rows]], self.per_example
         noise = _array.counter_uniform(Key(self.seed, STAGE, 0), self._keys[rows][:, None], pool)
         order = np.argsort(np.where(pool >= 0, noise, np.inf), axis=1, kind="stable")
         lengths = (pool >= 0).sum(axis=1)[:, None]
         steps = np.arange(m)
         places = (self.epoch * m + steps) % np.maximum(lengths, 1)
-        taken = np.take_along_axis(pool, np.take_along_axis(order, places, axis=1), axis=1)
-        return np.where(steps < lengths, taken, -1)
+        return np.where(steps < lengths, np.take_along_axis(order, places, axis=1), -1)
+
+    def _taken(self, values: npt.NDArray[Any], rows: Int64, places: Int64, absent: float) -> npt.NDArray[Any]:
+        taken = np.take_along_axis(values[self._units[rows]], np.maximum(places, 0), axis=1)
+        return np.where(places >= 0, taken, values.dtype.type(absent))
 
 
 def _pairs(mined: Mined, collection: Collection) -> tuple[Examples, Int64]:

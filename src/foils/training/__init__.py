@@ -23,14 +23,15 @@ What an anchor is pushed away from is set by ``negatives``:
 - ``mined``: its own mined negatives and nothing else;
 - ``both`` (default): the batch's items and everybody's mined negatives, where there are any.
 
-In each, known positives of the anchor and their exact duplicates are masked: minus infinity in the softmax.
+In each, known positives of the anchor and their exact duplicates are masked: minus infinity in the softmax. Mined
+negatives may count in part only (``weights``, see ``foils.weights``): their log-weight is added to the logit.
 """
 
 from foils.training.adapter import FittedAdapter, fit_adapter
 from foils.training.adapter_settings import AdapterSettings
 from foils.training.adapter_state import Epoch
 from foils.training.fit import Progress, fit_static
-from foils.training.info_nce import Cells, LossAndGradients, Mask, info_nce
+from foils.training.info_nce import Cells, LossAndGradients, Mask, Offsets, info_nce
 from foils.training.pool import MinedNegatives, MinedResult, as_rows
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection
@@ -45,6 +46,7 @@ __all__ = [
     "Mask",
     "MinedNegatives",
     "MinedResult",
+    "Offsets",
     "Progress",
     "StaticSettings",
     "as_rows",

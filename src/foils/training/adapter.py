@@ -26,7 +26,7 @@ from foils.encoders.adapted import Adapter
 from foils.errors import InputError
 from foils.evaluating import evaluate_vectors
 from foils.search import Vectors, VectorSource, open_sides, require_equal_dims
-from foils.training.adapter_identity import adapter_identity
+from foils.training.adapter_identity import adapter_identity, weights_identity
 from foils.training.adapter_settings import AdapterSettings
 from foils.training.adapter_state import AdapterState, Epoch
 from foils.training.adapter_step import adapter_step
@@ -35,6 +35,7 @@ from foils.training.checkpoint import Checkpoint, read_checkpoint, write_checkpo
 from foils.training.fit import Progress
 from foils.training.held_out import CHOSEN, METRIC, HeldOut, hold_out, not_held_out
 from foils.training.pool import MinedNegatives, MinedResult, Pool, as_rows, check_negatives, usable_examples
+from foils.weights import Weight
 
 __all__ = ["Epoch", "FittedAdapter", "fit_adapter"]
 
@@ -64,6 +65,7 @@ def fit_adapter(
     split: str = "train",
     dev: str | None = None,
     mined: MinedResult | MinedNegatives | None = None,
+    weights: Weight | None = None,
     settings: AdapterSettings | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
@@ -83,6 +85,7 @@ def fit_adapter(
         dev: the split that says when to stop; default: ``dev`` where there is one, else a share of the anchors of
             ``split``, which is then not trained on.
         mined: a mined result, or rows; without them the negatives are those of the batch.
+        weights: how much the negatives of a result count, by suspicion of being positive; default: all fully.
         settings: see ``AdapterSettings``.
         seed: of the order of the pairs, the draws and the held-out anchors.
         checkpoint: file to write after each epoch, and to go on from where it is there.
@@ -94,7 +97,7 @@ def fit_adapter(
             do not fit, or a checkpoint of another run.
     """
     settings = settings or AdapterSettings(negatives="in_batch" if mined is None else "both")
-    rows = as_rows(mined, collection, split)
+    rows = as_rows(mined, collection, split, weights)
     check_negatives(settings, rows)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number from 0")
@@ -103,7 +106,7 @@ def fit_adapter(
     if settings.patience:
         held_out = hold_out(collection, split=split, dev=dev, share=settings.held_out, seed=seed)
     pool = _pool(collection, sides, split, held_out, rows)
-    identity = adapter_identity(pool, sides, held_out, settings, seed)
+    identity = adapter_identity(pool, sides, held_out, settings, seed) | weights_identity(weights)
     state = AdapterState.start(sides[0].dim, both=settings.sides == "both")
     found = None if checkpoint is None else read_checkpoint(checkpoint, identity)
     if found is not None:

@@ -14,6 +14,7 @@ from foils.search.vectors import matrix_digest
 from foils.training.adapter_settings import AdapterSettings
 from foils.training.held_out import HeldOut
 from foils.training.pool import Pool
+from foils.weights import Weight
 
 
 def adapter_identity(
@@ -32,9 +33,16 @@ def adapter_identity(
     }
 
 
+def weights_identity(weights: Weight | None) -> dict[str, Any]:
+    """Name the weights that were asked for, JSON-ready; nothing where there are none."""
+    return {} if weights is None else {"weights": {type(weights).__name__: msgspec.to_builtins(weights)}}
+
+
 def pool_digest(pool: Pool) -> str:
-    """Hash the pairs, the known positives and the mined negatives."""
+    """Hash the pairs, the known positives and the mined negatives with their weights."""
     state = hashlib.blake2b(b"pool/1" + pool.positives.digest.encode(), digest_size=16)
     for array in (pool.examples.anchors, pool.examples.positives, pool.mined_indptr, pool.mined_items):
         state.update(len(array).to_bytes(8, "little") + np.ascontiguousarray(array, dtype="<i8").tobytes())
+    if pool.mined_log_weights is not None:
+        state.update(b"weights" + np.ascontiguousarray(pool.mined_log_weights, dtype="<f4").tobytes())
     return state.hexdigest()

@@ -17,7 +17,7 @@ def adapter_step(state: AdapterState, sides: tuple[Vectors, Vectors], batch: Bat
     queries, items = sides[0].read(batch.anchors), sides[1].read(batch.items)
     query_units, query_lengths = _forward(queries, state.deltas[0])
     item_units, item_lengths = _forward(items, state.deltas[1])
-    out = info_nce(query_units, item_units, batch.targets, batch.masked, settings.temperature)
+    out = info_nce(query_units, item_units, batch.targets, batch.masked, settings.temperature, batch.offsets)
     by_query = queries.T @ _backward(out.anchors, query_units, query_lengths)
     by_item = None if state.deltas[1] is None else items.T @ _backward(out.items, item_units, item_lengths)
     state.descend((by_query, by_item), settings)

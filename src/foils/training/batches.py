@@ -13,7 +13,7 @@ import numpy as np
 
 from foils import _array
 from foils.positives import Int64, Positives, gather_segments
-from foils.training.info_nce import Cells, Mask
+from foils.training.info_nce import Cells, Mask, Offsets
 from foils.training.pool import BatchSettings, Pool
 
 
@@ -26,12 +26,14 @@ class Batch:
         items: int64[N], item rows, ascending: the columns.
         targets: int64[B], the column of each anchor's positive.
         masked: what is no negative.
+        offsets: log-weights of mined negatives; None where all count fully.
     """
 
     anchors: Int64
     items: Int64
     targets: Int64
     masked: Mask
+    offsets: Offsets | None = None
 
 
 def steps_per_epoch(pool: Pool, settings: BatchSettings) -> int:
@@ -66,13 +68,14 @@ def batch_of(pool: Pool, settings: BatchSettings, rows: Int64, seed: int, epoch:
     items = np.unique(np.concatenate([positives, mined]))
     targets = np.searchsorted(items, positives)
     known = known_cells(pool.positives, anchors, items, targets)
+    offsets = weighed_cells(pool, anchors, items, targets)
     if settings.negatives != "mined":
-        return Batch(anchors, items, targets, known)
+        return Batch(anchors, items, targets, known, offsets)
     masked = np.ones((len(anchors), len(items)), bool)  # an anchor sees next to nothing: all cells, then
     masked[owners, np.searchsorted(items, mined)] = False
     masked[known] = True
     masked[np.arange(len(anchors)), targets] = False
-    return Batch(anchors, items, targets, masked)
+    return Batch(anchors, items, targets, masked, offsets)
 
 
 def draw_mined(pool: Pool, settings: BatchSettings, rows: Int64, seed: int, epoch: int) -> tuple[Int64, Int64]:
@@ -97,9 +100,31 @@ def known_cells(positives: Positives, anchors: Int64, items: Int64, targets: Int
         items: int64[N], item rows, ascending.
         targets: int64[B], columns to leave out.
     """
-    indptr, places = gather_segments(positives.indptr, anchors)
-    known = positives.items[places]
-    rows = np.repeat(np.arange(len(anchors)), np.diff(indptr))
-    columns = np.minimum(np.searchsorted(items, known), len(items) - 1)
-    hit = (items[columns] == known) & (columns != targets[rows])
-    return Cells(rows[hit], columns[hit])
+    return _joined(positives.indptr, positives.items, anchors, items, targets)[0]
+
+
+def weighed_cells(pool: Pool, anchors: Int64, items: Int64, targets: Int64) -> Offsets | None:
+    """Find the mined negatives of each anchor among the columns, with their weights; None where all count fully.
+
+    A weight is of the pair, so it holds wherever the item comes from; pairs that were not mined count fully.
+
+    Args:
+        pool: mined negatives.
+        anchors: int64[B], anchor rows.
+        items: int64[N], item rows, ascending.
+        targets: int64[B], columns to leave out.
+    """
+    if pool.mined_log_weights is None:
+        return None
+    cells, places = _joined(pool.mined_indptr, pool.mined_items, anchors, items, targets)
+    return Offsets(cells, pool.mined_log_weights[places])
+
+
+def _joined(indptr: Int64, listed: Int64, anchors: Int64, items: Int64, targets: Int64) -> tuple[Cells, Int64]:
+    """Find the items that are listed for each anchor among the columns, and where in the list they stand."""
+    starts, places = gather_segments(indptr, anchors)
+    wanted = listed[places]
+    rows = np.repeat(np.arange(len(anchors)), np.diff(starts))
+    columns = np.minimum(np.searchsorted(items, wanted), len(items) - 1)
+    hit = (items[columns] == wanted) & (columns != targets[rows])
+    return Cells(rows[hit], columns[hit]), places[hit]

@@ -29,6 +29,7 @@ from foils.training.info_nce import info_nce
 from foils.training.pool import MinedNegatives, MinedResult, Pool, as_rows, check_negatives, usable_examples
 from foils.training.settings import StaticSettings
 from foils.training.texts import CollectionBags, bag_collection, check_bags, has_tokens
+from foils.weights import Weight
 
 Progress = Callable[[int, int, float], None]
 """Called after each step with the steps done, the steps in all and the batch's loss."""
@@ -41,6 +42,7 @@ def fit_static(
     *,
     split: str = "train",
     mined: MinedResult | MinedNegatives | None = None,
+    weights: Weight | None = None,
     settings: StaticSettings | None = None,
     seed: int = 0,
     bags: CollectionBags | None = None,
@@ -55,6 +57,7 @@ def fit_static(
         collection: anchors and items with texts.
         split: whose pairs are trained on.
         mined: a mined result, or rows; without them the negatives are those of the batch.
+        weights: how much the negatives of a result count, by suspicion of being positive; default: all fully.
         settings: see ``StaticSettings``; its ``vocabulary_size`` is not used where ``bags`` are given.
         seed: of the first vectors, the order of the pairs and the draws.
         bags: from ``bag_collection``, to share among trainings; made here by default.
@@ -67,7 +70,7 @@ def fit_static(
     """
     require_collection(collection)
     settings = settings or StaticSettings()
-    rows = as_rows(mined, collection, split)
+    rows = as_rows(mined, collection, split, weights)
     check_negatives(settings, rows)
     if seed < 0:
         raise InputError(f"seed is {seed}; expected a whole number from 0")
@@ -122,7 +125,7 @@ def _step(state: _State, bags: CollectionBags, batch: Batch, settings: StaticSet
     scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     vectors = means * scale
     anchors, items = vectors[:n_anchors], vectors[n_anchors:]
-    out = info_nce(anchors, items, batch.targets, batch.masked, settings.temperature)
+    out = info_nce(anchors, items, batch.targets, batch.masked, settings.temperature, batch.offsets)
     gradient = np.concatenate([out.anchors, out.items])
     # Through u = m / |m|: the part along u is lost.
     gradient -= vectors * np.einsum("nd,nd->n", gradient, vectors)[:, None]

@@ -1,9 +1,10 @@
 """InfoNCE with its gradient, in NumPy (van den Oord et al., 2018).
 
-    loss = 1/B sum_b [ log sum_{n not masked} exp(a_b·v_n / t) − a_b·v_p(b) / t ]
+    loss = 1/B sum_b [ log sum_{n not masked} exp(a_b·v_n / t + log w_bn) − a_b·v_p(b) / t ]
 
 Cells that must not count as negatives are −infinity in the softmax, so their gradient is exactly 0. A row
-without any negative has the loss 0 and moves nothing.
+without any negative has the loss 0 and moves nothing. A weight w is a constant: 1 unless said otherwise, and
+its logarithm −infinity is the same as the mask.
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ class Cells(NamedTuple):
     columns: Int64
 
 
+class Offsets(NamedTuple):
+    """Weights of some cells, in which a cell occurs once.
+
+    Attributes:
+        cells: whose.
+        log_weights: float32[P]; 0 = full, −infinity = masked.
+    """
+
+    cells: Cells
+    log_weights: npt.NDArray[np.float32]
+
+
 Mask: TypeAlias = Cells | npt.NDArray[np.bool_]  # what is masked: few cells, or True in a matrix of all
 
 
@@ -37,7 +50,12 @@ class LossAndGradients(NamedTuple):
 
 
 def info_nce(
-    anchor_vectors: Floats, item_vectors: Floats, targets: Int64, masked: Mask, temperature: float
+    anchor_vectors: Floats,
+    item_vectors: Floats,
+    targets: Int64,
+    masked: Mask,
+    temperature: float,
+    offsets: Offsets | None = None,
 ) -> LossAndGradients:
     """Compute the mean InfoNCE loss of a batch and its gradients.
 
@@ -47,6 +65,7 @@ def info_nce(
         targets: int64[B], the column of each anchor's positive.
         masked: what is no negative: other positives of the anchor, items that it does not see.
         temperature: what products are divided by; above 0.
+        offsets: what is added to the logits of negatives.
 
     Raises:
         ValueError: a positive's own cell is masked.
@@ -54,6 +73,8 @@ def info_nce(
     every = np.arange(len(targets))
     logits = anchor_vectors @ item_vectors.T
     logits /= temperature
+    if offsets is not None:
+        logits[offsets.cells] += offsets.log_weights.astype(logits.dtype)
     logits[masked] = -np.inf
     highest = logits.max(axis=1, keepdims=True)
     positive = logits[every, targets]

@@ -14,6 +14,11 @@ from foils.collection import Collection
 from foils.errors import DataError, InputError
 from foils.positives import Examples, Int64, Positives
 from foils.training.settings import NegativesMode
+from foils.weights import Weight
+
+Float32 = npt.NDArray[np.float32]
+
+NO_RESULT = "weights rest on the scores of a mined result; give one that foils.mine gave, or leave weights out"
 
 
 class BatchSettings(Protocol):
@@ -44,6 +49,14 @@ class MinedResult(Protocol):
         """
 
 
+@runtime_checkable
+class WeighingResult(Protocol):
+    """A result of mining that can say how much its negatives count: ``foils.Mined``."""
+
+    def log_weights(self, weights: Weight) -> Float32:
+        """Give float32[U, M] of the negatives of ``rows``: 0 = full, −infinity = out, and where absent."""
+
+
 @dataclass(frozen=True, eq=False)
 class MinedNegatives:
     """Mined negatives as plain arrays.
@@ -51,25 +64,33 @@ class MinedNegatives:
     Attributes:
         anchors: int64[U], anchor rows; an anchor may occur more than once.
         items: int64[U, M], item rows; −1 = absent.
+        log_weights: float32[U, M], how much each counts: 0 = full, −infinity = not at all; None = all of them fully.
     """
 
     anchors: Int64
     items: Int64
+    log_weights: Float32 | None = None
 
 
-def as_rows(mined: MinedNegatives | MinedResult | None, collection: Collection, split: str) -> MinedNegatives | None:
-    """Give what was mined as rows of the collection.
+def as_rows(
+    mined: MinedNegatives | MinedResult | None, collection: Collection, split: str, weights: Weight | None = None
+) -> MinedNegatives | None:
+    """Give what was mined as rows of the collection, weighed where weights are asked for.
 
     Raises:
-        InputError: it is no result and no rows; or was mined from other data, or for another split.
+        InputError: it is no result and no rows; or was mined from other data, or for another split; or the weights
+            cannot be had of it.
     """
+    if weights is not None and (mined is None or isinstance(mined, MinedNegatives)):
+        raise InputError(NO_RESULT)
     if mined is None or isinstance(mined, MinedNegatives):
         return mined
     if not isinstance(mined, MinedResult):
         raise InputError(
             f"mined is {mined!r:.80}; expected a Mined, which foils.mine gives, and foils.Mined.open(path) of a folder"
         )
-    return MinedNegatives(*mined.rows(collection, split))
+    rows = mined.rows(collection, split)
+    return MinedNegatives(*rows, None if weights is None else _weighed(mined, weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +101,15 @@ class Pool:
         examples: the pairs.
         positives: what is never a negative.
         mined_indptr: int64[A + 1], where each anchor's mined negatives begin and end.
-        mined_items: int64[P], their item rows.
+        mined_items: int64[P], their item rows, ascending within an anchor.
+        mined_log_weights: float32[P], or None where all count fully.
     """
 
     examples: Examples
     positives: Positives
     mined_indptr: Int64
     mined_items: Int64
+    mined_log_weights: Float32 | None = None
 
     @cached_property
     def keys(self) -> Int64:
@@ -103,8 +126,10 @@ class Pool:
     ) -> Pool:
         """Group the mined negatives by anchor, without repetitions and without items that have no text.
 
+        Of a pair that is repeated with several weights the lowest counts.
+
         Raises:
-            DataError: the shapes of ``mined`` differ, or a row is outside the collection.
+            DataError: the shapes of ``mined`` differ, a row is outside the collection, or a weight is none.
         """
         n_anchors, n_items = positives.n_anchors, positives.n_items
         if mined is None:
@@ -114,10 +139,14 @@ class Pool:
         items = mined.items.ravel()
         keep = items >= 0
         keep[keep] = items_with_text[items[keep]]
-        pairs = np.unique(anchors[keep] * np.int64(n_items) + items[keep])
+        every = anchors[keep] * np.int64(n_items) + items[keep]
+        pairs, log_weights = np.unique(every), None
+        if mined.log_weights is not None:
+            log_weights = np.zeros(len(pairs), np.float32)
+            np.minimum.at(log_weights, np.searchsorted(pairs, every), mined.log_weights.ravel()[keep])
         anchors, items = np.divmod(pairs, np.int64(max(n_items, 1)))
         indptr = segments.bounds(np.bincount(anchors, minlength=n_anchors))
-        return cls(examples, positives, indptr, items)
+        return cls(examples, positives, indptr, items, log_weights)
 
 
 def check_negatives(settings: BatchSettings, mined: MinedNegatives | None) -> None:
@@ -162,6 +191,12 @@ def usable_examples(
     return Examples(pairs.anchors[keep], pairs.positives[keep])
 
 
+def _weighed(mined: object, weights: Weight) -> Float32:
+    if not isinstance(mined, WeighingResult):
+        raise InputError(NO_RESULT)
+    return mined.log_weights(weights)
+
+
 def _check(mined: MinedNegatives, n_anchors: int, n_items: int) -> None:
     anchors, items = mined.anchors, mined.items
     if anchors.ndim != 1 or items.ndim != 2 or len(anchors) != len(items):
@@ -175,3 +210,12 @@ def _check(mined: MinedNegatives, n_anchors: int, n_items: int) -> None:
             raise DataError(
                 f"mined {name} hold rows from {rows.min()} to {rows.max()}; the collection has {most} {name}"
             )
+    weights = mined.log_weights
+    if weights is None:
+        return
+    if weights.shape != items.shape or weights.dtype.kind != "f":
+        raise DataError(
+            f"mined log_weights are {weights.dtype}{list(weights.shape)}; expected float32 {list(items.shape)}"
+        )
+    if not (weights[items >= 0] <= 0).all():
+        raise DataError("mined log_weights hold NaN or numbers above 0; expected logarithms of weights from 0 to 1")

@@ -80,6 +80,8 @@ def prepare(
     place = TrainingFolder.of(out)
     folder = trainable(str(base), kind)
     negatives = as_rows(mined, collection, split)
+    if negatives is not None and negatives.log_weights is not None:
+        raise InputError(f"training of kind {kind} knows no weights of negatives; leave log_weights out")
     check_negatives(settings, negatives)
     if collection.items.texts is None and collection.items.payloads is None:
         raise DataError("this collection holds no texts, and a model is trained on texts; build it from texts")

@@ -1,0 +1,330 @@
+"""Does the interval of a measured rate hold the truth as often as it says? A simulation.
+
+    python benchmarks/coverage.py [--repetitions 4000] [--processes 2] [--quick]
+
+A world is a population of pairs whose labels and scores are drawn: anchors with 1, 5 or 20 candidates, whose
+probability of a positive differs by anchor (beta, correlation 0.2 within an anchor), and a binormal scorer of a given
+AUC whose noise is shared within an anchor in part. Of each world 400 pairs are drawn by a design; the first 100, 200
+and all 400 labels are used as they are, and the looks of the design by one who stops at the first narrow interval.
+
+Three more tables: an interval that takes labels of one anchor for independent; how many plain labels the scorer is
+worth; and what a useless scorer costs. Writes docs/measured-rate.json and docs/measured-rate.md; ``--quick`` writes
+nothing and takes half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import norm
+
+from foils._array import Key
+from foils.estimating import Population, draw_design
+from foils.estimating.moments import Sample, Target, fit, sample_of
+from foils.estimating.rate import interval_of
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+RATES, AUCS, CANDIDATES, SIZES = (0.005, 0.03, 0.1, 0.4), (0.5, 0.7, 0.9, 1.0), (1, 5, 20), (100, 200, 400)
+TARGETS: tuple[Target, ...] = ("file", "recipe")
+PAIRS, CORRELATION, SHARED_NOISE, KNOWN = 2000, 0.2, 0.3, 200
+NARROW = {0.005: 0.03, 0.03: 0.05, 0.1: 0.1, 0.4: 0.2}
+"""Width at which labelling stops, by rate: some stop early, some late, some never."""
+LEAST, MOST, FEW = 0.935, 0.975, 10
+WORTH_PAIRS, WORTH_TIMES = 10_000, (1.0, 1.6, 2.0, 2.5, 3.0)
+PARTS = 4
+
+
+class World(NamedTuple):
+    """What a population is drawn from."""
+
+    candidates: int
+    rate: float
+    auc: float
+    pairs: int = PAIRS
+    correlation: float = CORRELATION
+
+    def draw(self, rng: np.random.Generator) -> tuple[Population, np.ndarray]:
+        """Draw a population and the truth of its pairs."""
+        count = self.pairs // self.candidates
+        anchors = np.repeat(np.arange(count), self.candidates)
+        alone, spread = self.candidates == 1, 1 / self.correlation - 1
+        chance = np.full(count, self.rate) if alone else rng.beta(self.rate * spread, (1 - self.rate) * spread, count)
+        truth = (rng.random(len(anchors)) < chance[anchors]).astype(np.float64)
+        distance = min(np.sqrt(2) * float(ndtri(min(self.auc, 1 - 1e-15))), 12.0)
+        shared = 0.0 if alone else SHARED_NOISE
+        noise = np.sqrt(shared) * rng.normal(size=count)[anchors] + np.sqrt(1 - shared) * rng.normal(size=len(anchors))
+        known = distance + rng.normal(size=KNOWN)
+        return Population(anchors, np.zeros(len(anchors), np.int64), distance * truth + noise, known), truth
+
+
+class Counted(NamedTuple):
+    """Sums over repetitions of one cell."""
+
+    covered: int
+    above: int
+    below: int
+    width: float
+    positives: float
+
+
+def cell(task: tuple[World, int, int]) -> dict[tuple[str, Any], list[Counted]]:
+    """Simulate one world; Counted of each repetition by (target, size) and by (target, how one stops)."""
+    world, repetitions, seed = task
+    rng = np.random.default_rng([seed, *(round(1000 * number) for number in world)])
+    found: dict[tuple[str, Any], list[Counted]] = {}
+    for repetition in range(repetitions):
+        population, truth = world.draw(rng)
+        design = draw_design(population, max(SIZES), Key(seed, "coverage", repetition))
+        labels = truth[design.order]
+        truths: dict[Target, float] = {"file": float(truth.mean()), "recipe": world.rate}
+        for m in SIZES:
+            sample = sample_of(population, design.order[:m], design.pi[:m] * (m / len(labels)))
+            for target, interval in intervals(sample, labels[:m], 0.95).items():
+                found.setdefault((target, m), []).append(count(interval, truths[target], labels[:m]))
+        if world.candidates != 5:
+            continue
+        stopped, everywhere = stop(population, design.order, design.pi, labels, design.looks, world.rate, truths)
+        for target in TARGETS:
+            found.setdefault((target, "first narrow"), []).append(stopped[target])
+            found.setdefault((target, "every look"), []).append(everywhere[target])
+    return found
+
+
+def stop(population, order, pi, labels, looks, rate, truths):
+    """Look at the pre-set numbers of labels: what stands where one stops, and whether every look holds the truth."""
+    level = 1 - 0.05 / len(looks)
+    stopped: dict[str, Counted] = {}
+    every: dict[str, Counted] = {}
+    for m in looks:
+        sample = sample_of(population, order[:m], pi[:m] * (m / len(labels)))
+        for target, interval in intervals(sample, labels[:m], level).items():
+            now = count(interval, truths[target], labels[:m])
+            if target not in stopped or stopped[target].width > NARROW[rate]:
+                stopped[target] = now
+            if target not in every or every[target].covered:
+                every[target] = now
+    return stopped, every
+
+
+def intervals(sample: Sample, labels: np.ndarray, level: float) -> dict[Target, tuple[float, float]]:
+    """Give the intervals of both targets."""
+    fitted = fit(sample, labels)
+    return {target: interval_of(sample, fitted, labels, target, level) for target in TARGETS}
+
+
+def count(interval: tuple[float, float], truth: float, labels: np.ndarray) -> Counted:
+    """Tell how an interval did."""
+    low, high = interval
+    above, below = truth > high + 1e-12, truth < low - 1e-12
+    return Counted(int(not (above or below)), int(above), int(below), high - low, float(labels.sum()))
+
+
+def clustered(task: tuple[World, int, int]) -> dict[str, float]:
+    """Compare the interval of a recipe with one that takes each label for its own anchor."""
+    world, repetitions, seed = task
+    rng = np.random.default_rng([seed, 77, *(round(1000 * number) for number in world)])
+    hits, widths = np.zeros(2), np.zeros(2)
+    n = world.pairs // 2
+    for repetition in range(repetitions):
+        population, truth = world.draw(rng)
+        design = draw_design(population, n, Key(seed, "clustered", repetition))
+        labels = truth[design.order]
+        alone = Population(np.arange(population.size), population.bands, population.scores, population.known)
+        for at, held in enumerate((population, alone)):
+            sample = sample_of(held, design.order, design.pi)
+            low, high = interval_of(sample, fit(sample, labels), labels, "recipe", 0.95)
+            hits[at] += low <= world.rate <= high
+            widths[at] += high - low
+    facts = dict(rate=world.rate, anchors=world.pairs // world.candidates, labels=n)
+    names = ("clustered", "ignoring")
+    return facts | {
+        f"{what}_{name}": float(sums[at] / repetitions)
+        for what, sums in (("coverage", hits), ("width", widths))
+        for at, name in enumerate(names)
+    }
+
+
+def worth(task: tuple[float, int, int, int]) -> dict[str, float]:
+    """Say how many times as many plain labels give the width that a scorer of AUC 0.9 gives; and a useless one."""
+    rate, n, repetitions, seed = task
+    rng = np.random.default_rng([seed, 78, round(1000 * rate), n])
+    good, useless, plain = [], [], []
+    for repetition in range(repetitions):
+        key = Key(seed, "worth", repetition)
+        for auc, widths in ((0.9, good), (0.5, useless)):
+            population, truth = World(5, rate, auc, WORTH_PAIRS).draw(rng)
+            widths.append(width(population, truth, n, key))
+        blind = Population(population.anchors, population.bands)
+        plain.append([width(blind, truth, round(n * times), key) for times in WORTH_TIMES])
+    by_times = np.mean(plain, axis=0)
+    times = np.exp(np.interp(-np.log(np.mean(good)), -np.log(by_times), np.log(WORTH_TIMES)))
+    return dict(
+        rate=rate,
+        labels=n,
+        worth=float(times),
+        ideal=ideal(rate, 0.9),
+        width=float(np.mean(good)),
+        plain_width=float(by_times[0]),
+        width_of_1_6_times=float(by_times[1]),
+        useless=float(np.mean(useless) / by_times[0]),
+    )
+
+
+def width(population: Population, truth: np.ndarray, n: int, key: Key) -> float:
+    """Give the width of the interval for the file from n labels."""
+    design = draw_design(population, n, key)
+    labels = truth[design.order]
+    sample = sample_of(population, design.order, design.pi)
+    low, high = interval_of(sample, fit(sample, labels), labels, "file", 0.95)
+    return high - low
+
+
+def ideal(rate: float, auc: float) -> float:
+    """Give the worth if p were known: V of plain labels over that of Neyman's allocation, (Σ √p(1−p))²."""
+    distance = np.sqrt(2) * ndtri(auc)
+    z = np.linspace(-8, 8 + distance, 20_001)
+    density = (1 - rate) * norm.pdf(z) + rate * norm.pdf(z - distance)
+    p = rate * norm.pdf(z - distance) / density
+    return float(rate * (1 - rate) / np.trapezoid(np.sqrt(p * (1 - p)) * density, z) ** 2)
+
+
+def gathered(worlds: Iterable[World], parts: Iterable[dict[tuple[str, Any], list[Counted]]]) -> list[dict[str, Any]]:
+    """Average the repetitions of all parts of each cell."""
+    held: dict[tuple[Any, ...], list[Counted]] = {}
+    for world, part in zip(worlds, parts, strict=True):
+        for (target, size), counted in part.items():
+            held.setdefault((target, size, world), []).extend(counted)
+    rows = []
+    for (target, size, world), counted in held.items():
+        covered, above, below, wide, positives = np.mean(counted, axis=0).tolist()
+        rows.append(
+            dict(
+                target=target,
+                labels=size,
+                candidates=world.candidates,
+                rate=world.rate,
+                auc=world.auc,
+                coverage=covered,
+                missed_above=above,
+                missed_below=below,
+                width=wide,
+                positives=positives,
+                repetitions=len(counted),
+            )
+        )
+    return rows
+
+
+def fails(row: dict[str, Any]) -> bool:
+    """Tell whether a cell misses its bar."""
+    too_wide = isinstance(row["labels"], int) and row["positives"] >= FEW and row["coverage"] > MOST
+    return bool(row["coverage"] < LEAST or too_wide)
+
+
+def markdown(facts: dict[str, Any]) -> str:
+    """Write the page's tables."""
+    lines = []
+    for target in TARGETS:
+        lines += [f"\n### Target: {target}\n"]
+        lines += ["| candidates per anchor | rate | AUC | " + " | ".join(f"{m} labels" for m in SIZES) + " |"]
+        lines += ["|---|---|---|" + "---|" * len(SIZES)]
+        rows = {(r["candidates"], r["rate"], r["auc"], r["labels"]): r for r in facts["cells"] if r["target"] == target}
+        for k, rate, auc in itertools.product(CANDIDATES, RATES, AUCS):
+            shown = [shown_cell(rows[k, rate, auc, m]) for m in SIZES]
+            lines += [f"| {k} | {rate:.1%} | {auc} | " + " | ".join(shown) + " |"]
+    lines += ["\n### Stopping at looks\n", "| target | rate | AUC | at the first narrow interval | at every look |"]
+    lines += ["|---|---|---|---|---|"]
+    stops = {(r["target"], r["rate"], r["auc"], r["labels"]): r for r in facts["cells"] if isinstance(r["labels"], str)}
+    for target, rate, auc in itertools.product(TARGETS, RATES, AUCS):
+        shown = [f"{stops[target, rate, auc, how]['coverage']:.1%}" for how in ("first narrow", "every look")]
+        lines += [f"| {target} | {rate:.1%} | {auc} | " + " | ".join(shown) + " |"]
+    lines += ["\n### Labels of one anchor taken for independent\n"]
+    lines += ["| rate | anchors | labels | by anchor | taken for independent |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {r['rate']:.0%} | {r['anchors']} | {r['labels']} | {r['coverage_clustered']:.1%} | "
+        f"{r['coverage_ignoring']:.1%} |"
+        for r in facts["clustered"]
+    ]
+    lines += ["\n### Worth of the scorer\n"]
+    lines += [
+        "| rate | labels | worth at AUC 0.9 | ideal | width of a useless scorer's interval |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['rate']:.0%} | {r['labels']} | {r['worth']:.2f} × | {r['ideal']:.2f} × | {r['useless'] - 1:+.1%} |"
+        for r in facts["worth"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def shown_cell(row: dict[str, Any]) -> str:
+    """Show a coverage; bold where it misses its bar, in brackets where few positives are expected."""
+    shown = f"{row['coverage']:.1%}"
+    shown = f"**{shown}**" if fails(row) else shown
+    return shown if row["positives"] >= FEW else f"({shown})"
+
+
+def main() -> None:
+    """Simulate, print and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--repetitions", type=int, default=4000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    repetitions = 24 if options.quick else options.repetitions
+    start = time.perf_counter()
+    parts = [(world, part) for part in range(PARTS) for world in itertools.starmap(World, grid())]
+    with multiprocessing.Pool(options.processes) as pool:
+        each = [(world, repetitions // PARTS, PARTS * options.seed + part) for world, part in parts]
+        cells = gathered((world for world, _ in parts), pool.imap(cell, each))
+        few = [World(20, rate, 0.7, 20 * anchors, 0.3) for anchors in (20, 40) for rate in (0.1, 0.4)]
+        ignoring = pool.map(clustered, [(world, repetitions, options.seed) for world in few], chunksize=1)
+        cases = [(rate, n, max(repetitions // 20, 4), options.seed) for rate in RATES[1:] for n in SIZES]
+        worths = pool.map(worth, cases, chunksize=1)
+    facts = dict(repetitions=repetitions, seed=options.seed, cells=cells, clustered=ignoring, worth=worths)
+    page = markdown(facts)
+    sys.stdout.write(f"{page}\n{summary(facts)}\n{time.perf_counter() - start:.0f} s\n")
+    if not options.quick:
+        (DOCS / "measured-rate.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        text = (DOCS / "measured-rate.md").read_text(encoding="utf-8")
+        head = text.partition(MARK)[0]
+        (DOCS / "measured-rate.md").write_text(f"{head}{MARK}\n\n{summary(facts)}\n{page}", encoding="utf-8")
+
+
+MARK = "<!-- made by benchmarks/coverage.py -->"
+
+
+def grid() -> Iterable[tuple[int, float, float]]:
+    """Give candidates, rate and AUC of each world."""
+    return itertools.product(CANDIDATES, RATES, AUCS)
+
+
+def summary(facts: dict[str, Any]) -> str:
+    """Say in two sentences what came out."""
+    fixed = [row for row in facts["cells"] if isinstance(row["labels"], int)]
+    many = [row for row in fixed if row["positives"] >= FEW]
+    stops = [row for row in facts["cells"] if isinstance(row["labels"], str)]
+    low, top, stopped = (
+        f"{pick(row['coverage'] for row in rows):.1%}" for pick, rows in ((min, fixed), (max, many), (min, stops))
+    )
+    bad = sum(fails(row) for row in facts["cells"])
+    return (
+        f"{facts['repetitions']:,} repetitions of each world. Of {len(fixed)} cells the least coverage is {low}; the "
+        f"largest where at least {FEW} positives are found on average is {top}; the least when stopping at looks is "
+        f"{stopped}. {bad} cells miss their bar."
+    )
+
+
+if __name__ == "__main__":
+    main()

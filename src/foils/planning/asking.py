@@ -1,0 +1,68 @@
+"""What services will be asked, and what limits that: said before a run starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foils import _array
+from foils.collection import Collection
+from foils.positives import Int64
+from foils.recipes import Recipe
+from foils.scorers import LlmScorer
+
+KEY = _array.Key(0, "plan.asking", 0)
+SAMPLED = 100
+"""Units that stand for all."""
+
+
+def remote(recipe: Recipe) -> list[LlmScorer]:
+    """List the scorers that ask a service."""
+    return [part.fields for part in recipe.scorers if isinstance(part.fields, LlmScorer)]
+
+
+def before_start(collection: Collection, recipe: Recipe, *, negatives: int, split: str) -> list[str]:
+    """Say what the services of a recipe will be asked: a line each; none is asked for it.
+
+    Args:
+        collection: what is mined.
+        recipe: bound to the number of items.
+        negatives: per unit.
+        split: whose positives are mined for.
+    """
+    return [_said(fields, collection, recipe, negatives, split) for fields in remote(recipe)]
+
+
+def limits(fields: LlmScorer) -> str:
+    """Say what a service may cost."""
+    named = ((fields.max_calls, "calls"), (fields.max_tokens, "tokens"))
+    given = " and ".join(f"{most:,} {what}" for most, what in named if most is not None)
+    bound = f"it stops at {given}" if given else "nothing limits it: max_calls and max_tokens would"
+    return f"{fields.name} asks {fields.model} at {fields.url}; {bound}"
+
+
+def _said(fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str) -> str:
+    units = collection.positives((split,)).units(recipe.per)
+    depth, deepest = recipe.source.fields.depths(negatives)
+    depth = min(depth, len(collection.items))
+    chosen = units.take(_sample(len(units)))
+    items = _sample(len(chosen) * depth, len(collection.items))
+    anchors = np.repeat(chosen.anchors, depth)
+    if fields.positives == "ask":
+        anchors = np.concatenate([anchors, chosen.pair_anchors()])
+        items = np.concatenate([items, chosen.positives])
+    calls, tokens = fields.expected(collection, anchors, items)
+    scale = len(units) / max(len(chosen), 1)
+    most = "" if fields.band is None else "at most "
+    deeper = f"; more where units are searched deeper than {depth:,}" if deepest > depth and recipe.rules else ""
+    return (
+        f"{limits(fields)}. To come: {most}about {len(anchors) * scale:,.0f} pairs in {calls * scale:,.0f} calls, "
+        f"{tokens * scale:,.0f} tokens, less the answers that are kept{deeper}"
+    )
+
+
+def _sample(count: int, of: int | None = None) -> Int64:
+    """Choose rows: ``SAMPLED`` of ``count`` without repeating, or ``count`` of ``of`` at random."""
+    noise = _array.counter_uniform(KEY, np.int64(0 if of is None else 1), np.arange(count))
+    if of is None:
+        return np.sort(np.argsort(noise, kind="stable")[:SAMPLED])
+    return np.asarray((noise * of).astype(np.int64), dtype=np.int64)

@@ -1,0 +1,184 @@
+"""Ask until every passage is judged, the tries are used up or the budget is spent.
+
+    wait before try t:   min(60, 0.5 · 2^(t − 1)) · (0.5 + u) seconds, at least what the server asks for (at most 120)
+
+with u counter noise of the question. What a try answers is handed on at once, and the next asks for the rest alone: in
+another order and under other ids, for a model without noise would else repeat its mistake. A server that asks to wait
+is left alone by all. Where call after call fails, nothing more is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from foils._array import Key, counter_uniform
+from foils.errors import InputError
+from foils.positives import Int64
+from foils.scorers.llm_answers import WrongFormError, probabilities, used_tokens
+from foils.scorers.llm_budget import Budget
+from foils.scorers.llm_endpoint import Endpoint, Reply, SchemaRefusedError
+from foils.scorers.llm_prompt import Call, Prompt, Question, compose
+from foils.search.vectors import Float32
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+"""Seconds before the second try, and before any other."""
+MOST_ASKED_WAIT = 120.0
+"""Seconds that a server may ask to wait."""
+SILENT = 10
+"""Questions in a row that nothing came of, until no more are asked."""
+
+Store = Callable[[Int64, Float32], None]
+"""Takes answers as they come: places in the question, probabilities."""
+
+
+class StoppedError(Exception):
+    """The run ends; nothing more is asked."""
+
+
+@dataclass(eq=False)
+class Tally:
+    """What became of calls and questions, over all threads.
+
+    Attributes:
+        failures: of calls, by kind.
+        answered: passages that got a probability.
+        unanswered: passages that got none.
+        in_a_row: questions without any answer since the last one with some.
+        unsent: passages that were not asked about as the budget was spent, or the server silent.
+    """
+
+    failures: Counter[str] = field(default_factory=Counter)
+    answered: int = 0
+    unanswered: int = 0
+    in_a_row: int = 0
+    unsent: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is no use in asking on."""
+        return self.in_a_row >= SILENT
+
+
+@dataclass(eq=False)
+class Asker:
+    """Asks one endpoint, from several threads.
+
+    Attributes:
+        endpoint: whom.
+        prompt: what all calls share.
+        budget: what may be spent.
+        retries: tries after the first.
+        answer_tokens: allowed for an answer; None = by its form.
+        tally: what became of it.
+        stopped: set when the run ends.
+    """
+
+    endpoint: Endpoint
+    prompt: Prompt
+    budget: Budget
+    retries: int
+    answer_tokens: int | None
+    tally: Tally = field(default_factory=Tally)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _quiet_until: float = 0.0
+
+    def ask(self, question: Question, store: Store) -> None:
+        """Judge the passages of a question.
+
+        Raises:
+            InputError: the server refuses, or has never given an answer.
+            StoppedError: the run ends.
+        """
+        left = np.arange(len(question.passages))
+        failure = ""
+        for attempt in range(self.retries + 1):
+            if attempt:
+                self._pause(question, attempt)
+            reply = self._try(question.take(left), attempt)
+            if reply is None:
+                return self._give_up(len(left), "silent" if self.tally.silent else "budget")
+            found, failure = reply
+            done = ~np.isnan(found)
+            if done.any():
+                store(left[done], found[done])
+                self._count(int(done.sum()))
+                left = left[~done]
+            if not len(left):
+                return None
+        return self._exhausted(len(left), len(question.passages), failure)
+
+    def _try(self, question: Question, attempt: int) -> tuple[Float32, str] | None:
+        """Make one call: float32[n], NaN = no answer, and why; None = no call was made."""
+        call = compose(self.prompt, question, attempt, self.answer_tokens)
+        while True:
+            self._wait(self._quiet_until - time.monotonic())
+            if self.tally.silent or not self.budget.reserve(call.most_tokens):
+                return None
+            used = call.most_tokens  # what is billed of a call that fails, nobody knows
+            try:
+                reply = self.endpoint.call(call.body)
+                said = used_tokens(reply.completion)
+                used = 0 if reply.failure == "429" else used if said is None else said
+                return self._read(reply, call)
+            except SchemaRefusedError:  # once: the next call goes without
+                used = 0
+            finally:
+                self.budget.settle(call.most_tokens, used)
+
+    def _read(self, reply: Reply, call: Call) -> tuple[Float32, str]:
+        nothing, failure = np.full(len(call.ids), np.nan, np.float32), reply.failure
+        if not failure:
+            try:
+                return probabilities(reply.completion, self.prompt.answer, call.ids), ""
+            except WrongFormError:
+                failure = "wrong form"
+        with self.tally.lock:
+            self.tally.failures[failure] += 1
+            if reply.wait_seconds:
+                until = time.monotonic() + min(reply.wait_seconds, MOST_ASKED_WAIT)
+                self._quiet_until = max(self._quiet_until, until)
+        return nothing, failure
+
+    def _pause(self, question: Question, attempt: int) -> None:
+        noise = float(
+            counter_uniform(Key(0, "scorers.llm.wait", attempt), question.query_bits, question.bits[0])
+        )
+        self._wait(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * (0.5 + noise))
+
+    def _wait(self, seconds: float) -> None:
+        if self.stopped.wait(max(seconds, 0.0)):
+            raise StoppedError
+
+    def _count(self, answered: int) -> None:
+        with self.tally.lock:
+            self.tally.answered += answered
+            self.tally.in_a_row = 0
+
+    def _give_up(self, passages: int, why: str) -> None:
+        with self.tally.lock:
+            self.tally.unsent[why] += passages
+
+    def _exhausted(self, left: int, asked: int, failure: str) -> None:
+        """Leave passages without an answer; where there never was one, that is no accident."""
+        with self.tally.lock:
+            self.tally.unanswered += left
+            if left == asked:
+                self.tally.in_a_row += 1
+            never = not self.tally.answered and (failure.startswith("connection") or self.tally.silent)
+        if never:
+            place = self.endpoint.place
+            raise InputError(
+                f"{place.url} has given no answer for the model {place.model!r}: {self._reasons()}; see that the "
+                "server runs and the model does as it is asked (fewer pairs_per_call are easier), or raise retries or "
+                "timeout"
+            )
+
+    def _reasons(self) -> str:
+        return ", ".join(f"{kind} {count}×" for kind, count in self.tally.failures.most_common())

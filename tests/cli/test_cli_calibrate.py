@@ -1,0 +1,134 @@
+"""``foils calibrate``, ``foils rethreshold`` and ``foils mine --calibration``: from a file of labels to a result."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from cli_world import tables
+
+from foils.calibrating import read_calibration
+from foils.mining import Mined
+
+RATE = "rules=[{max_false_negative_rate: {rate: 0.2}}]"
+
+
+@pytest.fixture
+def labels(mine, out, tmp_path):
+    """Mine everything, and label it: what scores high is a positive, now and then."""
+    assert mine("naive-top-k", "--set", "source.dense.k=25").code == 0
+    mined = Mined.open(out)
+    table, ids = mined.result.candidates(), mined.result.names.items.to_pylist()
+    lines = ["anchor_id,item_id,label,note"]
+    for row in table.select(["unit_id", "items", "score.dense"]).to_pylist():
+        for place, item in enumerate(row["items"]):
+            label = "positive" if place < 6 and place % 3 != 1 else "unsure" if place == 9 else "negative"
+            lines.append(f"{row['unit_id']},{ids[item]},{label},")
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def fitted(run, labels, out, tmp_path):
+    """Calibrate by these labels."""
+    path = tmp_path / "calibration.json"
+    assert run("calibrate", out, "--labels", labels, "--out", path).code == 0
+    return path
+
+
+def test_it_says_what_was_fitted_and_how_well_it_does(run, labels, out, tmp_path):
+    path, plot = tmp_path / "new" / "calibration.json", tmp_path / "new" / "reliability.svg"
+    said = run("calibrate", out, "--labels", labels, "--method", "platt", "--out", path, "--plot", plot)
+    assert said.code == 0, said.err
+    assert said.out.startswith("platt of dense: 143 labels of 6 anchors (24 positive)")
+    assert "calibration error" in said.out
+    assert "left out: 6 unsure or skipped" in said.out
+    assert f"written to {path} and {plot}" in said.out
+    assert plot.read_text(encoding="utf-8").startswith("<svg")
+    assert "next: foils rethreshold" in said.err
+    found = read_calibration(path)
+    assert found.method == "platt"
+    assert [*found.p_positive] == ["platt"]
+
+
+def test_as_json_it_is_the_file(run, labels, out, tmp_path):
+    path = tmp_path / "calibration.json"
+    data = run("calibrate", out, "--labels", labels, "--out", path, "--json").json()
+    assert data["calibration"] == json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_rethreshold_judges_by_a_calibration(run, fitted, out, tmp_path):
+    again = tmp_path / "again"
+    said = run("rethreshold", out, "--calibration", fitted, "--set", RATE, "--out", again)
+    assert said.code == 0, said.err
+    assert f"written to {again}" in said.out
+    assert "fitted to scores of another" not in said.err
+    assert "next: foils audit" in said.err
+    kept = Mined.open(again)
+    p = kept.negatives["p_positive"].combine_chunks().flatten().to_numpy()
+    assert 0 < p.mean() <= 0.2
+    reasons = pq.read_table(again / "candidates.parquet")["reason"].combine_chunks().flatten().to_pylist()
+    assert set(reasons) == {"kept", "max_false_negative_rate"}
+
+
+def test_mine_takes_a_calibration_and_gives_the_same(run, data, fitted, out, tmp_path):
+    options = ["--recipe", "naive-top-k", "--negatives", 4, *data.vectors, "--set", "source.dense.k=25"]
+    fresh = tmp_path / "fresh"
+    said = run("mine", data.path, *options, "--calibration", fitted, "--set", RATE, "--out", fresh)
+    assert said.code == 0, said.err
+    again = tmp_path / "again"
+    assert run("rethreshold", out, "--calibration", fitted, "--set", RATE, "--out", again).code == 0
+    assert not Mined.open(again).needs_deeper
+    there, here = tables(fresh), tables(again)
+    assert all(there[name] == here[name] for name in there if name != "identity.json")
+    assert json.loads(there["identity.json"])["recipe"]["p_positive"].keys() == {"isotonic"}
+
+
+def test_another_scorer_is_remarked_on(run, data, fitted, tmp_path):
+    out = tmp_path / "other"
+    options = ["--recipe", "naive-top-k", "--negatives", 2, *data.vectors, "--set", 'scorers=[{"vectors": {}}]']
+    said = run("mine", data.path, *options, "--calibration", fitted, "--out", out)
+    assert said.code == 0, said.err
+    assert "fitted to scores of another source or of other scorers" in said.err
+
+
+def test_a_recipe_without_the_column_is_refused(run, data, fitted, tmp_path):
+    out = tmp_path / "other"
+    said = run("mine", data.path, "--recipe", "uniform", "--negatives", 2, "--calibration", fitted, "--out", out)
+    assert "there is no column 'dense'" in said.error
+    assert not out.exists()
+
+
+def test_json_tells_how_many_need_more(run, fitted, out, tmp_path):
+    data = run("rethreshold", out, "--calibration", fitted, "--out", tmp_path / "again", "--json").json()
+    assert data["needs_deeper"] == 0
+    assert data["identity"]["derived"] == "rethreshold"
+
+
+def test_what_cannot_be_done_is_refused_before_anything_is_written(run, labels, fitted, out, tmp_path):
+    new = tmp_path / "x.json"
+    refused = {
+        ("calibrate", out, "--labels", tmp_path / "no.csv", "--out", new): "no.csv",
+        ("calibrate", out, "--labels", labels, "--by", "dense", "--out", new): "give one of them",
+        (
+            "calibrate",
+            out,
+            "--by",
+            "dense",
+            "--columns",
+            "dense",
+            "--out",
+            new,
+        ): "a calibrator learns from probabilities",
+        ("calibrate", out, "--labels", labels, "--out", new, "--plot", "x.png"): "written as .svg",
+        ("calibrate", out, "--labels", labels, "--out", new, "--columns", "dens"): "did you mean 'dense'",
+        ("calibrate", out, "--out", new): "labelled",
+        ("calibrate", tmp_path, "--labels", labels, "--out", new): "is not a result of foils mine",
+        ("rethreshold", out, "--out", new): "nothing is to be changed",
+        ("rethreshold", out, "--set", RATE, "--out", new): "needs a calibrated p_positive",
+        ("rethreshold", out, "--calibration", labels, "--out", new): "give the file that foils calibrate --out named",
+        ("rethreshold", out, "--set", "source.dense.k=3", "--out", new): "mine again",
+    }
+    for command, problem in refused.items():
+        assert problem in run(*command).error, command
+        assert not new.exists()

@@ -1,0 +1,132 @@
+"""``foils review``: what it does without a page, and what it refuses."""
+
+import json
+import sys
+
+import pytest
+
+from foils.labelling import LabelStore, stored_or_drawn
+from foils.labelling.events import LABELS, Event
+from foils.mining.stored import Result
+
+
+@pytest.fixture
+def mined(mine, out):
+    assert mine().code == 0
+    return out
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What would be served, instead of a server that runs until Ctrl-C."""
+    seen = []
+
+    def serve(review, port, ready):
+        ready(f"http://127.0.0.1:{port}/?token=t")
+        seen.append(review)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["foils.cli.review"], "serve", serve)
+    monkeypatch.setattr("webbrowser.open", lambda address: seen.append(address))
+    return seen
+
+
+def label(out, words):
+    drawn, _ = stored_or_drawn(Result(out))
+    events = [
+        Event(f"t{n}", *pair, LABELS[word]) for n, (pair, word) in enumerate(zip(drawn.pairs, words, strict=False))
+    ]
+    LabelStore.of(out).record_all(events)
+    return drawn
+
+
+def test_serving(run, data, mined, served):
+    said = run("review", mined, "--data", data.path, "--labels", 10, "--port", 7000, "--seed", 2)
+    assert said.code == 0
+    assert said.out == "label at: http://127.0.0.1:7000/?token=t\n"
+    assert "10 of 19 negatives drawn to be labelled, guided by dense" in said.err
+    assert "0 of 10 are labelled; the same command goes on" in said.err
+    assert served[0] == "http://127.0.0.1:7000/?token=t"
+    assert (len(served[1].drawn), served[1].drawn.facts.seed) == (10, 2)
+    again = run("review", mined, "--data", data.path, "--no-browser")
+    assert again.code == 0
+    assert "drawn" not in again.err
+    assert len(served) == 3
+    assert served[2].drawn.pairs == served[1].drawn.pairs
+
+
+def test_status(run, mined):
+    label(mined, ["positive", "negative", "unsure"])
+    said = run("review", mined, "--status")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "3 of 19 labelled: 1 positive, 1 negative, 1 unsure, 0 skip",
+        "next look: at 19 labels, 16 more; estimates are shown at looks only",
+    ]
+    assert run("review", mined, "--status", "--json").json()["labels"] == 3
+
+
+def test_status_at_a_look(run, mined):
+    label(mined, ["positive", *["negative"] * 18])
+    said = run("review", mined, "--status")
+    assert "after 19 labels: Of the 19 negatives in this result, 5.3 % [5.3, 5.3] are really positives." in said.out
+
+
+def test_export_and_import(run, mined, tmp_path):
+    label(mined, ["positive", "negative"])
+    path = tmp_path / "labels.jsonl"
+    assert run("review", mined, "--export", path).out == f"labels written to {path}: 2\n"
+    assert [json.loads(line)["label"] for line in path.read_text().splitlines()] == ["positive", "negative"]
+    assert "labels.sqlite: 0; there already: 2" in run("review", mined, "--import", path).out
+    with path.open("a") as file:
+        file.write('{"anchor_id": "q0", "item_id": "nowhere", "label": "unsure"}\n')
+    said = run("review", mined, "--import", path)
+    assert "labels.sqlite: 1; there already: 2" in said.out
+    assert "of pairs that are no negatives of this result: 1" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give --data, as in foils mine"),
+        (["--status"], "nothing is labelled there; begin with: foils review"),
+        (["--export", "x.csv"], "nothing is labelled there yet"),
+        (["--export", "x.csv", "--status"], "--export and --status are given; one of them is done at a time"),
+        (["--json"], "--json is given without --status"),
+        (["--import", "gone.csv"], "there is no such file"),
+        (["--labels", "0"], "Must be >= 1"),
+        (["--labels", "2.5"], "expected a whole number"),
+        (["--port", "70000"], "Must be <= 65535"),
+        (["--data", "{data}", "--scorer", "bm25"], "no scores 'bm25'"),
+    ],
+)
+def test_what_is_refused(run, data, mined, served, options, message):
+    said = run("review", mined, *(option.format(data=data.path) for option in options))
+    assert message in said.error.replace("\n", " ")
+    assert served == []
+
+
+def test_what_is_no_result(run, data, tmp_path, served):
+    for folder in (tmp_path / "nothing", data.path):
+        assert "is not a result of foils mine" in run("review", folder, "--data", data.path).error
+
+
+def test_other_data(run, data, mined, served):
+    lines = data.lines("corpus.jsonl")
+    data.write("corpus.jsonl", [lines[0].replace('"text": "', '"text": "other '), *lines[1:]])
+    assert "was mined from other data" in run("review", mined, "--data", data.path).error
+
+
+def test_a_result_that_changed(run, data, mined, mine, served):
+    label(mined, ["positive"])
+    assert mine("naive-top-k", "--fresh").code == 0
+    said = run("review", mined, "--data", data.path)
+    assert "the negatives have changed since the labels' design was drawn" in said.error.replace("\n", " ")
+    assert run("review", mined, "--export", mined.parent / "labels.csv").code == 0
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "jinja2"])
+def test_without_the_extra(run, mined, data, monkeypatch, package, served):
+    monkeypatch.setattr("foils._extras.missing", lambda packages: [one for one in packages if one == package])
+    said = run("review", mined, "--data", data.path)
+    assert f"{package} is not installed; install it with: pip install 'foils[review]'" in said.error

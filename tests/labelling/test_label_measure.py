@@ -1,0 +1,118 @@
+"""Designs that are kept, and the rates that follow from labels."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from label_world import World
+
+from foils.errors import FolderError, InputError
+from foils.estimating import Label, at_look, estimate_rate
+from foils.labelling import LabelStore, last_look, measure, next_look, stored_or_drawn
+from foils.labelling.drawn import codes, stored
+from foils.labelling.events import Event, State
+from foils.labelling.wording import look_words, measured_words, percent
+
+
+def label(world, drawn, labels):
+    store = LabelStore.of(world.out)
+    store.record_all(
+        [Event(f"t{n}", *pair, one) for n, (pair, one) in enumerate(zip(drawn.pairs, labels, strict=False))]
+    )
+
+
+def test_a_design_is_kept(world):
+    said = []
+    drawn, negatives = stored_or_drawn(world.result(), n=40, seed=3, say=said.append)
+    assert "40 of 120 negatives drawn to be labelled, guided by dense" in said[0]
+    again, _ = stored_or_drawn(world.result())
+    for one, other in ((drawn.design.order, again.design.order), (drawn.design.pi, again.design.pi)):
+        np.testing.assert_array_equal(one, other)
+    assert (again.pairs, again.facts) == (drawn.pairs, drawn.facts)
+    assert [world.pairs()[place] for place in drawn.design.order] == drawn.pairs
+    assert len(negatives) == 120
+
+
+def test_a_design_of_more_than_there_is(world):
+    drawn, _ = stored_or_drawn(world.result(), n=100_000)
+    assert len(drawn) == 120
+    stored_or_drawn(world.result(), n=100_000)
+
+
+@pytest.mark.parametrize("other", [{"n": 30}, {"seed": 1}, {"scorer": "bm25"}])
+def test_another_design_is_refused(world, other):
+    stored_or_drawn(world.result(), n=40)
+    with pytest.raises(InputError, match=r"was drawn with .*--export"):
+        stored_or_drawn(world.result(), **other)
+
+
+def test_negatives_that_changed(world):
+    stored_or_drawn(world.result(), n=40)
+    path = world.out / "manifest.json"
+    path.write_text(path.read_text().replace('"negatives": "', '"negatives": "0'))
+    for use in (stored_or_drawn, measure):
+        with pytest.raises(FolderError, match=r"the negatives have changed since .*--export labels\.csv"):
+            use(world.result())
+
+
+def test_labels_count_up_to_the_first_gap():
+    states = [State(1, Label.POSITIVE, ""), State(0, None, ""), State(2, Label.NEGATIVE, "")]
+    assert codes(states).tolist() == [1]
+    assert codes(states[::2]).tolist() == [1, 0]
+
+
+def test_nothing_measured_without_a_design(world):
+    assert measure(world.result()) is None
+    assert stored(LabelStore.of(world.out)) is None
+
+
+def test_before_and_at_a_look(world):
+    drawn, negatives = stored_or_drawn(world.result(), n=100)
+    labels = [Label(int(n % 10 == 0)) for n in range(61)]
+    label(world, drawn, labels[:59])
+    early = measure(world.result())
+    assert (early.look, early.labels, next_look(drawn, 59)) == (None, 59, 60)
+    assert "next look: at 60 labels, 1 more" in measured_words(early)[-1]
+    LabelStore.of(world.out).record_all([Event(f"x{n}", *drawn.pairs[n], labels[n]) for n in (59, 60)])
+    found = measure(world.result())
+    expected = at_look(negatives.population, drawn.design, np.array(labels, np.int8))
+    assert (found.look.labels, found.look.rate) == (60, expected)
+    assert found.rate == estimate_rate(negatives.population, drawn.design, np.array(labels, np.int8))
+    assert found.look == last_look(negatives.population, drawn, np.array(labels, np.int8))
+    assert found.counts == {"positive": 7, "negative": 54, "unsure": 0, "skip": 0}
+    assert sum(part.negatives for part in found.bands) == found.negatives == 120
+    assert sum(part.labels for part in found.bands) == 61
+    inside = negatives.population.bands == 0
+    assert found.bands[0].rate == estimate_rate(
+        negatives.population, drawn.design, np.array(labels, np.int8), within=inside
+    )
+
+
+def test_the_words_of_a_look(world):
+    drawn, _ = stored_or_drawn(world.result(), n=100)
+    label(world, drawn, [Label.UNSURE, *[Label.NEGATIVE] * 59])
+    look = measure(world.result()).look
+    assert look_words(look)[:2] == [
+        f"Of the 120 negatives in this result, at most {percent(look.rate.high)} % are really positives: none of those "
+        "labelled was found to be one.",
+        "The interval allows for the 1 unsure or skipped to be either.",
+    ]
+    LabelStore.of(world.out).record(Event("last", *drawn.pairs[0], Label.POSITIVE), None)
+    rate = measure(world.result()).look.rate
+    interval = f"{percent(rate.estimate)} % [{percent(rate.low)}, {percent(rate.high)}]"
+    assert look_words(measure(world.result()).look)[0] == (
+        f"Of the 120 negatives in this result, {interval} are really positives."
+    )
+
+
+def test_a_pair_that_is_used_twice_is_labelled_once(tmp_path, quick_disk):
+    """Two units of one anchor may use the same negative; its label then stands at both places of the design."""
+    world = World.make(tmp_path)
+    table = pq.read_table(world.out / "negatives.parquet")
+    doubled = pa.concat_tables([table, table])
+    pq.write_table(doubled, world.out / "negatives.parquet")
+    drawn, _ = stored_or_drawn(world.result(), n=240)
+    assert len(set(drawn.pairs)) == 120
+    label(world, drawn, [Label.NEGATIVE])
+    states = LabelStore.of(world.out).states(drawn.pairs)
+    assert sum(state.label is not None for state in states) == 2
