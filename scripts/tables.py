@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/reference/parts.md", "docs/reference/recipes.md", "docs/speed.md")
 OPEN = re.compile(r"<!-- table: (\S+) -->")
 CLOSE = "<!-- /table -->"
-FAMILIES = ("sources", "scorers", "rules", "samplers")
+FAMILIES = ("sources", "scorers", "calibrators", "rules", "samplers", "weights")
 
 
 def main(arguments: list[str]) -> int:

@@ -135,9 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self.say(*_STATUS[fault])
         if fault == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            return self.connection.close()
+            self.close_connection = True
+            return socket.close(self.connection.detach())  # at once, though files are open on it
         pairs, completion = self.of.answer(body)
-        time.sleep(0.25 if fault == "slow" else 0)
+        time.sleep(0.6 if fault == "slow" else 0)
         if fault == "half":
             answers = json.loads(completion["choices"][0]["message"]["content"])["answers"][::2]
             pairs = [pair for pair in pairs if pair[1] in _texts(body, answers)]

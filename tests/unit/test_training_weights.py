@@ -204,3 +204,40 @@ def test_weights_need_a_result(mined):
     data, _, _ = world()
     with pytest.raises(InputError, match=r"mined result|expected a Mined"):
         as_rows(mined, data, "train", Soft())
+
+
+def recall(seed, probabilities):
+    """Train an adapter with mined negatives of which two in four are positive; share of the topic among the first four.
+
+    Args:
+        seed: of the data.
+        probabilities: p of the hidden positives, and of the others.
+    """
+    rng = np.random.default_rng(seed)
+    topics, per_topic, dim = 60, 4, 12
+    centres = rng.standard_normal((topics, dim))
+    items = np.repeat(centres, per_topic, axis=0) + 0.6 * rng.standard_normal((topics * per_topic, dim))
+    topic = np.arange(3 * topics) % topics
+    turn = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+    queries = 0.7 * (centres[topic] @ turn + centres[topic]) + 0.4 * rng.standard_normal((3 * topics, dim))
+    place = rng.integers(0, per_topic, len(topic))
+    pairs = np.stack([np.arange(len(topic)), topic * per_topic + place], axis=1)
+    hidden = topic[:, None] * per_topic + (place[:, None] + [1, 2]) % per_topic
+    others = (hidden + rng.integers(per_topic, (topics - 1) * per_topic, hidden.shape)) % len(items)
+    with np.errstate(divide="ignore"):
+        weights = np.log1p(-np.repeat(np.float32(probabilities), 2)[None].repeat(len(topic), axis=0))
+    mined = MinedNegatives(np.arange(len(topic)), np.concatenate([hidden, others], axis=1), weights)
+    settings = AdapterSettings(
+        epochs=30, batch_size=30, patience=0, learning_rate=3e-3, negatives="mined", temperature=0.1
+    )
+    queries, items = (side.astype(np.float32) for side in (queries, items))
+    data = Collection.from_arrays(pairs, anchors=len(queries), items=len(items))
+    found = fit_adapter(data, queries, items, mined=mined, settings=settings, seed=seed).adapter
+    cosines = found.queries(queries) @ (items / np.linalg.norm(items, axis=1, keepdims=True)).T
+    return (np.argsort(-cosines, axis=1)[:, :per_topic] // per_topic == topic[:, None]).mean()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_right_probabilities_make_a_better_model(seed):
+    full, soft, certain = (recall(seed, probabilities) for probabilities in ((0, 0), (0.9, 0.05), (1, 0)))
+    assert min(soft, certain) > full + 0.04

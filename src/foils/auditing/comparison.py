@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from foils.auditing.compared_rates import ComparedRates
 from foils.auditing.coverage import Coverage, coverage
 from foils.auditing.hardness import histogram, histogram_edges
 from foils.auditing.intervals import Estimate, mean_difference, share, share_difference
@@ -58,10 +59,18 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[Change]
     histograms: Histograms | None
     """Of s⁻ − the mean of the unit's positives in both; None where scores are not compared."""
+    rates: ComparedRates | None = None
+    """Measured rates; None where neither has labels."""
     notes: list[str]
 
 
-def compare(now: Subject, before: Subject, covered: Coverage, hits: tuple[Hits, Hits] | None) -> Comparison:
+def compare(
+    now: Subject,
+    before: Subject,
+    covered: Coverage,
+    hits: tuple[Hits, Hits] | None,
+    rates: ComparedRates | None = None,
+) -> Comparison:
     """Compare with another subject of the same anchors and items.
 
     Args:
@@ -69,6 +78,7 @@ def compare(now: Subject, before: Subject, covered: Coverage, hits: tuple[Hits, 
         before: the other.
         covered: coverage of the audited one.
         hits: of both, which negatives are hidden positives and which belong to judged anchors; None without truth.
+        rates: the measured rates of both, where there are labels.
 
     Raises:
         InputError: the two have no unit in common.
@@ -88,6 +98,7 @@ def compare(now: Subject, before: Subject, covered: Coverage, hits: tuple[Hits, 
         scores_compared=_alike(now, before),
         changes=_changes(now, before, here, there, covered, hits),
         histograms=_histograms(now, before) if _alike(now, before) else None,
+        rates=rates,
         notes=_notes(now, before),
     )
 

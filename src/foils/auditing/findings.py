@@ -15,6 +15,8 @@ from foils.auditing.duplicates import Duplicates
 from foils.auditing.hardness import Hardness
 from foils.auditing.hidden import Hidden
 from foils.auditing.leakage import Leak
+from foils.auditing.measured import Measured
+from foils.auditing.measured_text import prediction_words, rate_words
 from foils.auditing.near import NearDuplicates
 from foils.auditing.report import About, Finding, Level
 from foils.auditing.shortfall import Shortfall
@@ -37,10 +39,12 @@ def findings(
     leaks: list[Leak] | None,
     hidden: Hidden | None,
     separations: Mapping[str, Separation],
+    measured: Measured | None = None,
 ) -> list[Finding]:
     """Give the sentences, faults first."""
     found = [
         *_separation(separations),
+        *_measured(measured),
         *_duplicates(duplicates),
         *_leaks(leaks, about),
         *_hidden(hidden),
@@ -54,9 +58,11 @@ def findings(
     return sorted(found, key=lambda finding: ORDER[finding.level])
 
 
-def headline(found: list[Finding], about: About) -> str:
-    """Give what matters most, in one sentence."""
+def headline(found: list[Finding], about: About, measured: Measured | None = None) -> str:
+    """Give what matters most, in one sentence: what is certainly wrong, else the measured rate, else what is likely."""
     worst = next((finding for finding in found if finding.level != "fine"), None)
+    if measured is not None and measured.shown is not None and (worst is None or worst.level != "fault"):
+        return rate_words(measured)[0].rstrip(".")
     if worst is None:
         return f"Nothing wrong was found in {about.negatives:,} negatives"
     return re.sub(r" \(.*?\)", "", worst.text.partition(". ")[0]).rstrip(".")
@@ -67,6 +73,17 @@ def _separation(separations: Mapping[str, Separation]) -> Iterator[Finding]:
         if found.suspicious:
             said = found.complaint(vectors)
             yield Finding("look", f"{said[0].upper()}{said[1:]}.")
+
+
+def _measured(measured: Measured | None) -> Iterator[Finding]:
+    if measured is None:
+        return
+    found = measured.rate
+    high = found is not None and found.estimate > HIGH_HIDDEN
+    yield Finding("look" if high else "fine", " ".join(rate_words(measured)))
+    predicted = measured.predicted
+    if predicted is not None and not predicted.fits:
+        yield Finding("look", prediction_words(predicted))
 
 
 def _unmatched(about: About) -> Iterator[Finding]:

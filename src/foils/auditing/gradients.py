@@ -45,7 +45,7 @@ class Gradients(msgspec.Struct, frozen=True, kw_only=True):
     """Where the negative gradient falls, by one kind of evidence."""
 
     evidence: str
-    """``hidden positives`` or ``p_positive``, which counts every negative by its probability."""
+    """``hidden positives``; ``labels``, which measure; or ``p_positive``, which counts each by its probability."""
     negatives: int
     """That are scored, have a scored positive and about which the evidence says something."""
     share_of_negatives: Estimate
@@ -78,7 +78,7 @@ def gradients(subject: Subject, suspects: Float64, evidence: str) -> Gradients |
         return None
     unit = float(gaps[known].std()) or 1.0
     base = _share(subject, known, np.ones(int(known.sum())), suspects)
-    pulls = _pulls(subject, known, gaps[known] / unit)
+    pulls = pulls_of(subject, known, gaps[known] / unit)
     return Gradients(
         evidence=evidence,
         negatives=int(known.sum()),
@@ -105,8 +105,14 @@ def all_gradients(subject: Subject, hits: tuple[Bool, Bool] | None) -> list[Grad
     return [one for one in found if one is not None]
 
 
-def _pulls(subject: Subject, known: Bool, logits: Float64) -> Iterator[tuple[str, Float64]]:
-    """Yield each loss and its float64[known] gradients."""
+def pulls_of(subject: Subject, known: Bool, logits: Float64) -> Iterator[tuple[str, Float64]]:
+    """Yield each loss and its float64[known] gradients.
+
+    Args:
+        subject: the negatives.
+        known: bool[N], which are scored and have a scored positive.
+        logits: float64[known], of those.
+    """
     yield "BCE", bce_gradients(logits)
     yield from ((f"focal, γ = {gamma}", focal_gradients(logits, gamma)) for gamma in FOCAL)
     for detached in (True, False):

@@ -15,6 +15,7 @@ from foils.auditing.groups import Group, Ranks
 from foils.auditing.hardness import Hardness
 from foils.auditing.hidden import Hidden
 from foils.auditing.leakage import Leak
+from foils.auditing.measured import Measured
 from foils.auditing.near import NearDuplicates
 from foils.auditing.shortfall import Shortfall
 from foils.mining.sanity import Separation
@@ -86,6 +87,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """``kept`` or reason for rejection → candidates."""
     leakage: list[Leak] | None
     hidden: Hidden | None
+    measured: Measured | None = None
+    """From labels beside the result; None where there are none."""
     gradients: list[Gradients] = []
     """Where the negative gradient of losses falls; by each kind of evidence of false negatives that there is."""
     comparison: Comparison | None
@@ -97,6 +100,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     effort: Effort
 
     def data(self) -> dict[str, Any]:
-        """Give it as JSON-ready data."""
-        data: dict[str, Any] = msgspec.to_builtins(self)
+        """Give it as JSON-ready data; a number that is unknown is None."""
+        data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self, enc_hook=float))  # NaN becomes null
         return data

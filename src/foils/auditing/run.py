@@ -16,6 +16,7 @@ import numpy as np
 
 from foils import _extras as extras
 from foils.auditing import page
+from foils.auditing.compared_rates import ComparedRates, compare_measured
 from foils.auditing.comparison import Hits, compare
 from foils.auditing.coverage import coverage
 from foils.auditing.duplicates import duplicates
@@ -23,11 +24,13 @@ from foils.auditing.examples import find_examples
 from foils.auditing.findings import findings, headline
 from foils.auditing.from_file import file_subject, rescored
 from foils.auditing.from_result import nearest_rejected, result_subject
-from foils.auditing.gradients import all_gradients
+from foils.auditing.gradients import Gradients, all_gradients
 from foils.auditing.groups import by_rank, by_source
 from foils.auditing.hardness import hardness
 from foils.auditing.hidden import Hidden, Truth, hidden
 from foils.auditing.leakage import leakage, splits_in
+from foils.auditing.measured import Measured, labels_of, measured
+from foils.auditing.measured_gradients import labelled_gradients
 from foils.auditing.near import near_duplicates
 from foils.auditing.report import REPORT, About, Effort, Report, Unknown
 from foils.auditing.shortfall import shortfall
@@ -47,7 +50,7 @@ Progress = Callable[[str, int, int], None]
 
 EXTRA = ("jinja2", "matplotlib")
 """What the extra ``report`` brings."""
-STEPS = 6
+STEPS = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,9 @@ def audit(
 ) -> Audit:
     """Audit a result of foils, or anybody's negatives of a collection.
 
+    Where labels lie in the folder of a result (``foils review``), the rate of positives among the negatives is measured
+    from them.
+
     Args:
         subject: a result (opened with its collection, it is audited more fully), or a collection.
         file: with a collection: a file of negatives; triplets, n-tuples, labelled pairs or lists of
@@ -147,7 +153,7 @@ def audit(
             looked_at = rescored(looked_at, query_vectors, item_vectors)
             other = None if other is None else rescored(other, query_vectors, item_vectors)
         separations = _separations(subject, looked_at, query_vectors, item_vectors)
-        report = _report(subject, looked_at, other, truth, separations, tell)
+        report = _report(subject, looked_at, other, compare_with, truth, separations, tell)
         effort = Effort(time.perf_counter() - started, memory.lap().peak_anonymous_bytes)
     finished = Audit(_with_effort(report, effort))
     if out is not None:
@@ -193,6 +199,7 @@ def _report(
     given: Mined | Collection,
     subject: Subject,
     other: Subject | None,
+    compare_with: Mined | None,
     truth: Collection | str | Path | None,
     separations: dict[str, Separation],
     tell: Progress,
@@ -209,18 +216,20 @@ def _report(
     tell("hardness, coverage, shortfall", 3, STEPS)
     hard, covered, missing = hardness(subject), coverage(subject), shortfall(subject)
     about = _about(given, subject)
-    said = findings(about, hard, counted, near, missing, leaks, found, separations)
-    tell("comparison", 4, STEPS)
+    tell("labels", 4, STEPS)
+    rates, by_labels, unused = _measured(given, subject)
+    said = findings(about, hard, counted, near, missing, leaks, found, separations, rates)
+    tell("comparison", 5, STEPS)
     changed = None
     if other is not None:
         paired = None if hits is None or truth is None else (hits, _hits(other, truth))
-        changed = compare(subject, other, covered, paired)
-    tell("examples", 5, STEPS)
+        changed = compare(subject, other, covered, paired, _rates_of_both(given, compare_with))
+    tell("examples", 6, STEPS)
     rejected = nearest_rejected(given.result) if isinstance(given, Mined) else None
     none = np.zeros(len(subject.items), bool)
     return Report(
         about=about,
-        headline=headline(said, about),
+        headline=headline(said, about, rates),
         findings=said,
         separation=separations,
         hardness=hard,
@@ -233,14 +242,29 @@ def _report(
         verdicts=None if subject.verdicts is None else dict(subject.verdicts),
         leakage=leaks,
         hidden=found,
-        gradients=all_gradients(subject, hits),
+        measured=rates,
+        gradients=[*all_gradients(subject, hits), *by_labels],
         comparison=changed,
         examples=find_examples(subject, none if hits is None else hits[0], wrong | leaking, nearly, rejected),
-        notes=_notes(subject, known, has_scores=hard is not None),
+        notes=[*_notes(subject, known, has_scores=hard is not None), *unused],
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={package: version(package) for package in ("foils", "numpy", "pyarrow")},
         effort=Effort(0.0, None),
     )
+
+
+def _measured(given: Mined | Collection, subject: Subject) -> tuple[Measured | None, list[Gradients], list[str]]:
+    """Measure by the labels beside a result: the rates, where gradients fall, and why labels were not used."""
+    found, unused = labels_of(given.result) if isinstance(given, Mined) else (None, None)
+    if found is None or not isinstance(given, Mined):
+        return None, [], [] if unused is None else [unused]
+    rates = measured(given.result, subject, found)
+    by_labels = labelled_gradients(subject, found, rates.shown)
+    return rates, [] if by_labels is None else [by_labels], []
+
+
+def _rates_of_both(given: Mined | Collection, other: Mined | None) -> ComparedRates | None:
+    return compare_measured(given.result, other.result) if isinstance(given, Mined) and other is not None else None
 
 
 def _found(subject: Subject, known: Truth | None, wrong: Bool) -> tuple[Hidden | None, Hits | None]:

@@ -119,6 +119,11 @@ class Subject:
         return self.scores - self.reference(which)[self.units]
 
     @property
+    def calibrated(self) -> bool:
+        """Whether ``p_positive`` was calibrated; a 0 alone says "judged non-relevant", which needs no calibration."""
+        return self.p_positive is not None and bool((self.p_positive > 0).any())
+
+    @property
     def one_positive(self) -> bool:
         """Whether no unit has several positives, so that the references agree."""
         return bool((np.diff(self.positive_indptr) <= 1).all())

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from foils.auditing.gradients import Gradients
+from foils.auditing.measured import Measured
+from foils.auditing.measured_text import compared_words, difference_words, interval, look_words, prediction_words
 from foils.auditing.report import Report
-from foils.reporting.text import rate
+from foils.auditing.scorer_quality import Scorer
+from foils.labelling.wording import percent
+from foils.reporting.text import rate, shown
 
 MARKS = {"fault": "✗", "look": "!", "fine": "✓"}
 MOST_USED = 3
@@ -24,6 +28,8 @@ def summarise(report: Report) -> str:
     ]
     if report.ranks is not None:
         lines.append(f"  {report.ranks.meaning}: median {report.ranks.median:,.0f}, deepest {report.ranks.deepest:,}")
+    if report.measured is not None:
+        lines += _measured(report.measured)
     lines += [_gradients(one) for one in report.gradients]
     if report.about.unmatched is not None:
         lines += [f"  not in the data: {example}" for example in report.about.unmatched.examples]
@@ -32,11 +38,38 @@ def summarise(report: Report) -> str:
     return "\n".join([*lines, *(f"  – {note}" for note in report.notes)])
 
 
+def _measured(found: Measured) -> list[str]:
+    """Say what the labels are of, and how well each score finds the positives."""
+    recipe = found.mined_false_negative_rate.recipe.look
+    lines = [f"  labels: {line}" for line in look_words(found)]
+    if recipe is not None:
+        lines.append(f"  what this recipe mines for anchors like these: {interval(recipe)} are really positives")
+    if found.predicted is not None and found.predicted.fits:
+        lines.append(f"  {prediction_words(found.predicted)}")
+    return [*lines, *(_scorer(one) for one in found.scorers)]
+
+
+def _scorer(found: Scorer) -> str:
+    auc = found.quality.auc
+    if auc is None:
+        return f"  {shown(found.column)} against the labels: too few positives or negatives with this score"
+    said = f"  {shown(found.column)} against the labels: AUC {auc.estimate:.2f} [{auc.low:.2f}, {auc.high:.2f}]"
+    caught = [
+        f"{percent(one.recall.estimate)} % [{percent(one.recall.low)}, {percent(one.recall.high)}] of the positives"
+        f" are among the highest-scored {percent(one.called)} %"
+        for one in found.quality.thresholds
+        if one.recall is not None
+    ]
+    return "; ".join([said, *caught[1:2]])
+
+
 def _gradients(found: Gradients) -> str:
     """Say what share of some losses' gradient falls on suspects."""
     told = ", ".join(f"{found.of(loss).share.estimate:.1%} for {loss}" for loss in TOLD)
     base = f"{found.share_of_negatives.estimate:.1%}"
-    suspects = "hidden positives" if found.evidence == "hidden positives" else "positives by p_positive"
+    suspects = {"hidden positives": "hidden positives", "labels": "positives by the labels"}.get(
+        found.evidence, "positives by p_positive"
+    )
     return f"  negative gradient on {suspects}, {base} of the negatives: {told}"
 
 
@@ -50,4 +83,9 @@ def _comparison(report: Report) -> list[str]:
         difference = "" if change.difference is None else f"  difference {change.difference.signed}"
         before, now = (f"{value:8.3f}".replace("-", "−") for value in (change.before, change.now))
         lines.append(f"  {change.figure:<30} {before} → {now}{difference}")
+    if compared.rates is not None:
+        lines.append(f"  {compared_words(compared.rates)}")
+        if compared.rates.of_recipes is not None:
+            moved = difference_words(compared.rates.of_recipes)
+            lines.append(f"  difference of the two recipes, in percentage points: {moved}")
     return [*lines, *(f"  ! {note}." for note in compared.notes)]

@@ -23,8 +23,8 @@ from foils.cli.export import export
 from foils.cli.mine import mine
 from foils.cli.plan import plan
 from foils.cli.recipes import recipes
-from foils.cli.review import review
 from foils.cli.rethreshold import rethreshold
+from foils.cli.review import review
 from foils.cli.stopping import Terminated, terminable
 from foils.cli.train import train
 from foils.errors import InputError

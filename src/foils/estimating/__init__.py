@@ -11,6 +11,7 @@ Chances are known by design, so the estimate is unbiased whatever the scorer; a 
     guide        g, what score and labels suggest of a pair      moments      the estimate and its three moments
     limits       the interval                                    planning     how many more labels halve it
     comparing    two recipes on shared labels                    quality      precision, recall and AUC of a scorer
+    weighted     the share of a quantity, such as a gradient, that falls on positives
 
 A label whose pair was not drawn by a design has no known chance and must never enter.
 """
@@ -22,6 +23,7 @@ from foils.estimating.planning import labels_to_halve
 from foils.estimating.population import Population
 from foils.estimating.quality import AtThreshold, ScorerQuality, Share, scorer_quality
 from foils.estimating.rate import Rate, at_look, estimate_rate
+from foils.estimating.weighted import weighted_share
 
 __all__ = [
     "AtThreshold",
@@ -40,4 +42,5 @@ __all__ = [
     "labels_to_halve",
     "pool",
     "scorer_quality",
+    "weighted_share",
 ]

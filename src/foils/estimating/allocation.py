@@ -21,7 +21,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 Float64 = npt.NDArray[np.float64]
 
 RATES = (0.03, 0.1, 0.4)
-FLOOR = 0.1
+FLOOR = 0.2
 BEST = 0.95
 """An AUC above it is taken as this."""
 GRID = np.linspace(-5.5, 9.0, 2901)

@@ -21,7 +21,7 @@ from scipy.special import gammaincinv, ndtri, stdtrit
 
 from foils.estimating.moments import Met, Moments
 
-FADES = 6.0
+FADES = 10.0
 """Positives over which the exact interval passes to the mid-P one."""
 NORMAL_FROM = 1e6
 """With more than this many counts the gamma law is a normal one."""

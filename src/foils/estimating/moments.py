@@ -28,7 +28,7 @@ Bool = npt.NDArray[np.bool_]
 Target = Literal["file", "recipe"]
 
 FEWEST_IN_STRATUM = 12
-LUCK = 0.5
+LUCK = 0.4
 """Labels counted beside those of a stratum; see ``powers``."""
 TINY = 1e-300
 
@@ -172,8 +172,10 @@ def _of_file(sample: Sample, fitted: Fitted) -> Moments:
     """Sum over labels: a draw with chance pi has variance pi (1 − pi), third moment pi (1 − pi)(1 − 2 pi)."""
     shares, open_ = fitted.weights / len(sample.strata), 1 - sample.pi
     squares, cubes = powers(sample, fitted)
-    variance, third = (open_ * shares**2 * squares).sum(), (open_ * (1 - 2 * sample.pi) * shares**3 * cubes).sum()
-    return Moments(fitted.estimate, float(variance), float(third), len(shares) - int(sample.strata.max()) - 1)
+    weights = open_ * shares**2
+    variance, third = weights @ squares, (weights * (1 - 2 * sample.pi) * shares) @ cubes
+    freedom = min(len(shares) - int(sample.strata.max()) - 1, _freedom(np.sqrt(open_) * shares * fitted.residuals))
+    return Moments(fitted.estimate, float(variance), float(third), freedom)
 
 
 def _of_recipe(sample: Sample, fitted: Fitted) -> Moments:
@@ -187,38 +189,38 @@ def _of_recipe(sample: Sample, fitted: Fitted) -> Moments:
     labelled = int(np.count_nonzero(held))
     lost = labelled / max(labelled - 1, 1)
     squares, cubes = powers(sample, fitted)
-    variance = lost * (terms**2).sum() + max(float((shares**2 * (squares - fitted.residuals**2)).sum()), 0.0)
-    third = lost * (terms**3).sum() + (shares**3 * (cubes - fitted.residuals**3)).sum()
+    labels = shares * fitted.residuals
+    variance = lost * (terms @ terms) + max(float(shares**2 @ squares - labels @ labels), 0.0)
+    third = lost * (terms**2 @ terms) + (shares**2 * shares) @ cubes - labels**2 @ labels
     freedom = 1 / (held**2).sum() - 1
-    return Moments(fitted.estimate, float(variance), float(third), min(float(freedom), _freedom(terms, labelled)))
+    return Moments(fitted.estimate, float(variance), float(third), min(float(freedom), _freedom(terms)))
 
 
-def _freedom(terms: Float64, count: int) -> float:
+def _freedom(terms: Float64) -> float:
     """Give the degrees of freedom of Σ t² as a variance: 2 / (its squared coefficient of variation).
 
     Satterthwaite's (1946), of the fourth moment; less the part that moves with Σ t, which the interval's shape holds.
     """
-    second, third, fourth = (float((terms**power).sum()) for power in (2, 3, 4))
+    squares = terms * terms
+    second, third, fourth = float(squares.sum()), float(squares @ terms), float(squares @ squares)
     if second <= 0:
         return float("inf")
-    spread = fourth / second**2 - 1 / count - third**2 / second**3
+    spread = fourth / second**2 - 1 / np.count_nonzero(terms) - third**2 / second**3
     return 2 / spread if spread > 0 else float("inf")
 
 
 def powers(sample: Sample, fitted: Fitted) -> tuple[Float64, Float64]:
     """Give the second and third powers of the residuals, for what the guide took away and for luck.
 
-    A stratum in which all labels agree seems to have no variance. So half a label more is counted in each, which knows
-    nothing of the guide: its powers are those of y − θ̂ over all labels.
+    A stratum in which all labels agree seems to have no variance. So part of a label more is counted in each, which
+    knows nothing of the guide: its square is the mean of (y − θ̂)² over all labels.
     """
     h = sample.strata[sample.places]
     counts = np.bincount(h)[h]
     alone, lost = LUCK / (counts + LUCK), counts / np.maximum(counts - 1, 1)
-    squares, cubes = (np.average(fitted.flat**power, weights=fitted.weights) for power in (2, 3))
-    return (
-        (1 - alone) * lost * fitted.residuals**2 + alone * squares,
-        (1 - alone) * lost * fitted.residuals**3 + alone * cubes,
-    )
+    flat = np.average(fitted.flat**2, weights=fitted.weights)
+    kept = (1 - alone) * lost * fitted.residuals**2
+    return kept + alone * flat, kept * fitted.residuals
 
 
 def _guided(sample: Sample, positives: Float64, weights: Float64) -> Float64:

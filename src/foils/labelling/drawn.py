@@ -67,7 +67,8 @@ class StoredDesign:
 def draw(result: Result, negatives: Negatives, n: int, seed: int) -> StoredDesign:
     """Draw a design of ``n`` labels; where there are fewer negatives, of all of them."""
     n = min(n, len(negatives))
-    design = draw_design(negatives.population, n, Key(seed, STAGE, 0))
+    # Results with other negatives get other noise, so that their designs are independent and can be pooled.
+    design = draw_design(negatives.population, n, Key(seed, f"{STAGE} {negatives.digest}", 0))
     anchors, items = (ids.take(design.order).to_pylist() for ids in (negatives.anchor_ids, negatives.item_ids))
     facts = Facts(
         n=n,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from foils.mining.budget import megabytes
-from foils.planning.result import Plan
+from foils.planning.result import Judging, Plan
 
 LARGE_SHARE = 0.5
 """A stage that takes more than this share of the time is named in the first sentence."""
@@ -24,17 +24,17 @@ def describe(plan: Plan) -> str:
         kept = sum(one.texts - one.missing for one in plan.encodings)
         texts = sum(one.texts for one in plan.encodings)
         lines += ["", f"{kept:,} of {texts:,} texts need no encoding: they are in the cache, or equal to others"]
-    for one in plan.judgings:
-        most, kept = "at most " if one.at_most else "", "answers are kept"
-        cost = ""
-        if one.calls is not None:
-            kept, cost = "need no asking", f": about {one.calls:,} calls, {one.tokens:,} tokens"
-        lines += [
-            "",
-            f"{one.column} is asked about {most}{one.pairs:,} pairs; about {one.known:,} {kept}{cost}",
-        ]
+    lines += [line for one in plan.judgings for line in ("", _judging(one))]
     lines += ["", f"measured here and now: {'; '.join(plan.calibration)}"]
     return "\n".join([*lines, *(f"note: {warning}" for warning in plan.warnings)])
+
+
+def _judging(one: Judging) -> str:
+    most = "at most " if one.at_most else ""
+    said = f"{one.column} is asked about {most}{one.pairs:,} pairs; about {one.known:,}"
+    if one.calls is None:
+        return f"{said} answers are kept"
+    return f"{said} need no asking: about {one.calls:,} calls, {one.tokens:,} tokens"
 
 
 def duration(seconds: float) -> str:

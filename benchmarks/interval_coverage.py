@@ -1,6 +1,6 @@
 """Does the interval of a measured rate hold the truth as often as it says? A simulation.
 
-    python benchmarks/coverage.py [--repetitions 4000] [--processes 2] [--quick]
+    python benchmarks/interval_coverage.py [--repetitions 4000] [--processes 2] [--quick]
 
 A world is a population of pairs whose labels and scores are drawn: anchors with 1, 5 or 20 candidates, whose
 probability of a positive differs by anchor (beta, correlation 0.2 within an anchor), and a binormal scorer of a given
@@ -302,7 +302,7 @@ def main() -> None:
         (DOCS / "measured-rate.md").write_text(f"{head}{MARK}\n\n{summary(facts)}\n{page}", encoding="utf-8")
 
 
-MARK = "<!-- made by benchmarks/coverage.py -->"
+MARK = "<!-- made by benchmarks/interval_coverage.py -->"
 
 
 def grid() -> Iterable[tuple[int, float, float]]:

@@ -1,0 +1,82 @@
+"""The measured rate in sentences, the same in the terminal and on the page."""
+
+from __future__ import annotations
+
+from foils.auditing.compared_rates import ComparedRates
+from foils.auditing.measured import Measured, Predicted
+from foils.estimating import Difference, Rate
+from foils.labelling.wording import percent
+
+
+def interval(rate: Rate) -> str:
+    """Write a rate with its interval, in per cent; where no positive was found, its upper end."""
+    if not rate.positives:
+        return f"at most {percent(rate.high)} %"
+    return f"{percent(rate.estimate)} % [{percent(rate.low)}, {percent(rate.high)}]"
+
+
+def rate_words(measured: Measured) -> list[str]:
+    """Say what was measured, the rate first."""
+    rate = measured.rate
+    if rate is None:
+        return [
+            f"{measured.labels:,} of {measured.asked:,} pairs drawn to be labelled have a label.",
+            f"The rate of positives among the negatives is shown from {measured.looks[0]:,} labels on.",
+        ]
+    none = "" if rate.positives else "; none of those labelled is one"
+    said = [f"Measured on {rate.labels:,} labels: {interval(rate)} of the negatives are really positives{none}."]
+    undecided = rate.unsure + rate.skipped
+    if undecided:
+        said.append(
+            f"{undecided:,} of the labels are unsure or skipped: with all of these taken as negative the rate is "
+            f"{percent(rate.best)} %, as positive {percent(rate.worst)} %; the interval holds either way."
+        )
+    more = measured.mined_false_negative_rate.file.to_halve
+    if more:
+        said.append(f"About {more:,} more labels would halve the interval.")
+    return said
+
+
+def look_words(measured: Measured) -> list[str]:
+    """Say which look is shown, and what holds of all labels so far."""
+    rates, shown = measured.mined_false_negative_rate.file, measured.shown
+    looks = ", ".join(f"{look:,}" for look in measured.looks)
+    said = []
+    if shown is not None:
+        said.append(f"The interval may be looked at after {looks} labels, and holds whichever of these one stops at.")
+    if shown is not None and measured.labels > shown:
+        upcoming = "" if measured.next_look is None else f"; they count from {measured.next_look:,} labels on"
+        said.append(f"{measured.labels - shown:,} later labels are not in it{upcoming}.")
+    said.append(
+        f"If it was settled beforehand to give {measured.labels:,} labels, the rate is {interval(rates.fixed)}; this "
+        "interval does not hold for whoever stopped because of what it says."
+    )
+    return said
+
+
+def prediction_words(predicted: Predicted) -> str:
+    """Set the calibrated probabilities beside the labels."""
+    said = f"p_positive predicts {percent(predicted.mean)} % and the labels say {interval(predicted.rate)}"
+    if predicted.fits:
+        return f"{said}: they agree."
+    return f"{said}: the calibration does not fit these negatives. Calibrate again, from these labels."
+
+
+def compared_words(rates: ComparedRates) -> str:
+    """Say how the measured rates of two results differ."""
+    if rates.why is not None or rates.now is None or rates.before is None or rates.of_files is None:
+        return f"The measured rates are not compared: {rates.why}"
+    counted = f"{rates.labels:,} labels, {rates.labels_shared:,} of them of negatives of both"
+    if rates.disagreeing:
+        counted += (
+            f"; {rates.disagreeing:,} pairs are labelled differently in the two folders, and the label here counts"
+        )
+    return f"Really positive, measured: {interval(rates.before)} before, {interval(rates.now)} now ({counted})"
+
+
+def difference_words(difference: Difference) -> str:
+    """Write a difference of rates in percentage points, with its interval."""
+    middle, low, high = (
+        f"{100 * end:+.1f}".replace("-", "−") for end in (difference.estimate, difference.low, difference.high)
+    )
+    return f"{middle} [{low}, {high}]"
