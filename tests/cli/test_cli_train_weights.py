@@ -50,7 +50,18 @@ def test_weights_make_another_model_and_are_named(train, mined, tmp_path, kind):
 
 
 def test_a_person_is_told(train, mined):
-    assert "mined and in-batch negatives, weighed by soft" in train("--mined", mined, "--weights", "soft").out
+    said = train("--mined", mined, "--weights", "soft")
+    assert "mined and in-batch negatives, weighed by soft" in said.out
+    assert "weights soft: a mined negative counts 0." in said.err
+    assert "next to nothing" not in said.err
+
+
+def test_a_person_is_warned_where_hardly_anything_is_left(run, data, train, tmp_path):
+    (tmp_path / "sure.yaml").write_text(RECIPE.replace("-1.0", "9.0"), encoding="utf-8")
+    folder = tmp_path / "sure"
+    recipe = tmp_path / "sure.yaml"
+    assert run("mine", data.path, "--recipe", recipe, *data.vectors, "--negatives", 4, "--out", folder).code == 0
+    assert "next to nothing: training is nearly in-batch only" in train("--mined", folder, "--weights", "soft").err
 
 
 def test_what_is_not_calibrated_is_refused(train, plain, out):

@@ -5,6 +5,7 @@ Its model judges by words, and obeys whatever stands outside the data of a messa
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import re
@@ -187,6 +188,8 @@ _STATUS = {
     "malformed": (200, b'{"choices": [{"mess'),
     "huge": (200, b" " * HUGE),
     "empty": (200, b""),
+    "bomb": (200, gzip.compress(b" " * HUGE), ("Content-Encoding", "gzip")),
+    "lost": (307, b"", ("Location", "http://[user:secret@")),
     "list": (200, b"[1, 2]"),
 }
 _CONTENT = {
@@ -196,4 +199,18 @@ _CONTENT = {
     "beyond": '{"answers": [{"id": 7, "p": 1.0}, "relevant", {"p": 3}]}',
     "null": "null",
 }
-RETRIED = ("slow", "reset", "truncated", "429", "500", "503", "malformed", "huge", "empty", "list", "half", *_CONTENT)
+RETRIED = (
+    "slow",
+    "reset",
+    "truncated",
+    "429",
+    "500",
+    "503",
+    "malformed",
+    "huge",
+    "bomb",
+    "empty",
+    "list",
+    "half",
+    *_CONTENT,
+)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -20,6 +21,7 @@ from foils.mining.identity import Execution
 from foils.mining.prepare import prepare
 from foils.recipes import load
 from foils.scorers import LlmScorer
+from foils.scorers.llm_endpoint import Endpoint, Place
 
 FIELDS = {"model": "judge", "timeout": 5.0, "concurrency": 3, "retries": 6}
 SLOW = 0.3
@@ -127,6 +129,7 @@ TOLD = {
     "503": "503",
     "malformed": "no JSON",
     "empty": "no JSON",
+    "bomb": "no JSON",  # it was not asked for, and is not unpacked
     "huge": "answer too large",
 }
 
@@ -180,6 +183,13 @@ def test_tokens_never_pass_the_budget_and_hardly_any_are_left(server, concurrenc
     assert 9_000 < server.tokens == opened.facts()["tokens"] <= 12_000
 
 
+def test_the_budget_reckons_with_the_length_of_answer_that_the_server_is_told(server):
+    body = {"max_tokens": None, "max_completion_tokens": 4000}
+    opened = scorer(server, body=body, max_tokens=4000).open(inputs())
+    assert np.isnan(opened.score(*few_pairs())).all()  # one call could take 4,000 tokens besides what it reads
+    assert server.calls == 0
+
+
 def test_tries_used_up_leave_a_pair_without_a_score(server):
     bad = "passage 1 which answers t0 indeed"
     server.judge = lambda query, passage: 7 if passage == bad else by_words(query, passage)
@@ -219,6 +229,12 @@ def test_a_server_that_never_answered_is_an_error():
         opened.score(*few_pairs())
 
 
+def test_an_address_that_is_none_is_an_error():
+    opened = LlmScorer(url="http://a..b/v1", **FIELDS).open(inputs())
+    with pytest.raises(InputError, match=r"^http://a..b/v1 is no address: "):
+        opened.score(*few_pairs())
+
+
 def test_a_model_that_never_gives_the_form_is_an_error(server):
     server.faults = lambda number: "prose"
     with pytest.raises(InputError, match=r"has given no answer .* wrong form"):
@@ -239,6 +255,7 @@ KEY = "sk-test-secret-key"
         ("403", r"answers 403 .*: THE_KEY holds a key that is not accepted"),
         ("404", r"answers 404 .*: no such model; check url"),
         ("redirect", r"answers 307 .* points to http://127.0.0.1:1/elsewhere; redirects are not followed"),
+        ("lost", r"answers 307 .* redirects are not followed"),
     ],
 )
 def test_a_refusal_stops_at_once_and_tells_no_key(server, monkeypatch, fault, said):
@@ -264,6 +281,14 @@ def test_a_server_without_json_schemas_is_asked_without(server):
     assert server.calls <= len(items) + 2
 
 
+@pytest.mark.parametrize(("url", "verified"), [("HTTPS://h/v1", True), ("https://h/v1", True), ("http://h/v1", False)])
+def test_certificates_are_checked_however_the_scheme_is_written(monkeypatch, url, verified):
+    opened = []
+    monkeypatch.setattr("httpx.Client", lambda **options: opened.append(options) or SimpleNamespace(close=lambda: None))
+    Endpoint.open(Place(url, "judge", "", 1.0, 1), {})
+    assert [options["verify"] for options in opened] == [verified]
+
+
 def test_the_key_is_in_no_file(tmp_path, server, monkeypatch):
     monkeypatch.setenv("THE_KEY", KEY)
     fields = scorer(server, key_env="THE_KEY")
@@ -280,6 +305,10 @@ def test_the_key_is_in_no_file(tmp_path, server, monkeypatch):
         ({"model": ""}, r"scorers.llm: model is missing; .*--set scorers.llm.model=NAME"),
         ({"url": "ftp://h/v1"}, r"expected the base address"),
         ({"url": "http://me:pass@h/v1?key=pass"}, r"llm.url is 'http://h/v1'; expected the base address"),
+        ({"url": "http://:pass@h/v1"}, r"llm.url is 'http://h/v1'; expected the base address"),
+        ({"url": "http://me:pass@[h/v1"}, r"llm.url is '\[h/v1'; expected the base address"),
+        ({"url": "http://h:99999/v1"}, r"expected the base address"),
+        ({"url": " http://h/v1"}, r"expected the base address"),
         ({"key_env": "NO_SUCH_KEY"}, r"the environment variable NO_SUCH_KEY, which key_env names, is not set"),
     ],
 )
@@ -300,6 +329,12 @@ def test_the_extra_is_asked_for_before_work(monkeypatch):
     [
         ({"answer": "yes_no", "pairs_per_call": 2}, "one pair per call"),
         ({"body": {"messages": [], "top_k": 1}}, "body sets messages, which foils makes itself"),
+        ({"body": {"max_tokens": 9}}, "body sets max_tokens, which foils makes itself"),
+        (
+            {"body": {"max_tokens": None}, "max_tokens": 9},
+            "a budget of tokens could not be kept; add max_completion_tokens",
+        ),
+        ({"body": {"max_completion_tokens": "many"}}, "max_completion_tokens to 'many'; expected a number of tokens"),
     ],
 )
 def test_fields_that_do_not_go_together_are_refused(fields, said):

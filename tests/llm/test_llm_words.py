@@ -129,6 +129,14 @@ def test_yes_is_weighed_against_no(masses, expected):
 
 
 @pytest.mark.parametrize(
+    "token", [{"token": None, "logprob": -1}, {"token": "yes", "logprob": -(10**400)}, {"token": 5}]
+)
+def test_likelihoods_that_are_none_are_no_answer(token):
+    with pytest.raises(WrongFormError):
+        probabilities({"choices": [{"logprobs": {"content": [{"top_logprobs": [token]}]}}]}, "yes_no", ["a"])
+
+
+@pytest.mark.parametrize(
     ("usage", "tokens"),
     [({"total_tokens": 7}, 7), ({"total_tokens": -1}, None), ({"total_tokens": True}, None), (3, None)],
 )

@@ -265,12 +265,24 @@ def test_trusted_negatives_and_unscored_ones_count_fully():
 def test_ranks_are_counted_among_the_candidates():
     found, _ = lists(anchors=6, width=5)
     features = features_of(found, "dense", "reader")
-    rows = np.nonzero(features.cells)[0].tolist() + np.repeat(np.arange(6), np.diff(found.units.indptr)).tolist()
-    scores = [*found.columns["dense"].values[features.cells], *found.columns["dense"].positives]
+    lowest = np.nanmin(found.columns["dense"].values, axis=1)
+    owners = np.repeat(np.arange(6), np.diff(found.units.indptr))
+    positives = found.columns["dense"].positives
+    reached = positives >= lowest[owners]
+    rows = np.nonzero(features.cells)[0].tolist() + owners[reached].tolist()
+    scores = [*found.columns["dense"].values[features.cells], *positives[reached]]
     for row, score, log_rank in zip(rows, scores, features.selection[:, 0], strict=True):
         others = found.columns["dense"].values[row][features.cells[row]]
         assert np.exp(log_rank) == pytest.approx(1 + (others > score).sum())
-    assert features.labels.sum() == len(found.units.positives)
+    assert features.labels.sum() == reached.sum()
+
+
+def test_positives_below_all_candidates_are_not_fitted_to():
+    found, _ = lists()
+    fitted = CET().fit([found])
+    found.columns["dense"].positives[:20] = -99
+    fewer = CET().fit([found])
+    assert fewer.labelled == fitted.labelled - 20
 
 
 @pytest.mark.parametrize(
@@ -289,5 +301,5 @@ def test_columns_that_are_not_there_are_refused(weight, message):
 def test_a_result_without_scored_positives_is_refused():
     found, _ = lists(anchors=5)
     found.columns["reader"].positives[:] = np.nan
-    with pytest.raises(InputError, match="no positive has a score by both 'dense' and 'reader'"):
+    with pytest.raises(InputError, match=r"no positive among the ranks .* by both 'dense' and 'reader'"):
         CET().fit([found])

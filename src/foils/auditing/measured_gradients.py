@@ -34,10 +34,13 @@ def labelled_gradients(subject: Subject, found: Counted, shown: int | None) -> G
         return None
     unit = float(gaps[known].std()) or 1.0
     pulls = pulls_of(subject, known, gaps[known] / unit)
+    base = _share(found, shown, known, np.ones(int(known.sum())))
+    if base.estimate == 0:
+        return None
     return Gradients(
         evidence=LABELS,
         negatives=int(known.sum()),
-        share_of_negatives=_share(found, shown, known, np.ones(int(known.sum()))),
+        share_of_negatives=base,
         score=subject.score_name,
         unit=unit,
         losses=[LossShare(name, _share(found, shown, known, pull)) for name, pull in pulls],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from foils.auditing import plots
 from foils.auditing.comparison import Change
 from foils.auditing.intervals import Estimate
+from foils.auditing.measured_text import difference_words, look_words, prediction_words
 from foils.auditing.report import Report
+from foils.estimating import Rate
+from foils.labelling import wording
 from foils.reporting.page import fill, markup
 from foils.reporting.text import rate, signed
 
@@ -24,9 +28,19 @@ def render(report: Report) -> str:
         "percent": percent,
         "number": number,
         "points": points,
+        "in_percent": in_percent,
+        "difference": difference_words,
     }
     style = markup(STYLE.read_text(encoding="utf-8"))
-    facts = {"report": report, "style": style, "plots": _plots(report), "tiles": _tiles(report)}
+    said = report.measured
+    facts = {
+        "report": report,
+        "style": style,
+        "plots": _plots(report),
+        "tiles": _tiles(report),
+        "measured_looks": [] if said is None else look_words(said),
+        "measured_prediction": "" if said is None or said.predicted is None else prediction_words(said.predicted),
+    }
     return fill(TEMPLATE, filters, facts)
 
 
@@ -44,6 +58,15 @@ def percent(share: float) -> str:
     else:
         written = ">99.9" if value > 99.95 else f"{value:.1f}"
     return f"{written}\N{NO-BREAK SPACE}%"
+
+
+def in_percent(share: float) -> str:
+    """Write a measured share in per cent, as its sentence does; a dash where no label decides.
+
+    >>> [in_percent(share) for share in (0.031, 0.21, float("nan"))]
+    ['3.1', '21', '–']
+    """
+    return "–" if math.isnan(share) else wording.percent(share)
 
 
 def points(change: Change) -> str:
@@ -67,6 +90,8 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     """Choose the key figures: what it is, the figure, and what it is measured against."""
     about, missing, covered = report.about, report.shortfall, report.coverage
     tiles = [_tile("negatives", f"{about.negatives:,}", f"for {about.units:,} units, {about.asked} asked for each")]
+    if report.measured is not None and report.measured.rate is not None:
+        tiles.append(_measured_tile(report.measured.rate))
     if report.hidden is not None:
         found = report.hidden.rate
         interval = f"95 % interval {rate(1000 * found.low)} to {rate(1000 * found.high)}"
@@ -83,6 +108,12 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     return [*tiles, _tile("of the corpus is used", percent(covered.share_of_corpus), used)]
 
 
+def _measured_tile(rate: Rate) -> dict[str, str]:
+    space = "\N{NO-BREAK SPACE}"
+    detail = f"95 % interval {in_percent(rate.low)} to {in_percent(rate.high)}{space}%, {rate.labels:,} labels"
+    return _tile("really positive, measured", f"{in_percent(rate.estimate)}{space}%", detail)
+
+
 def _tile(name: str, figure: str, detail: str) -> dict[str, str]:
     return {"name": name, "figure": figure, "detail": detail}
 
@@ -94,6 +125,12 @@ def _plots(report: Report) -> dict[str, Any]:
         drawn["hardness"] = plots.hardness_plot(
             report.hardness, None if report.comparison is None else report.comparison.histograms
         )
+    if (
+        report.measured is not None
+        and report.measured.rate is not None
+        and not math.isnan(report.measured.rate.estimate)
+    ):
+        drawn["measured"] = plots.measured_plot(report.measured.bands, report.measured.rate)
     drawn |= {f"gradient {one.evidence}": plots.gradient_plot(one) for one in report.gradients}
     if report.ranks is not None:
         drawn["ranks"] = plots.rank_plot(report.ranks.bands)

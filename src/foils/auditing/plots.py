@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from foils.auditing.gradients import Gradients
 from foils.auditing.groups import Group
 from foils.auditing.hardness import Hardness
 from foils.auditing.intervals import Estimate
+from foils.auditing.measured import Part
 from foils.auditing.shortfall import Shortfall
+from foils.estimating import Rate
 from foils.reporting.svg import FIRST, GRID, INK, MUTED, SECOND, svg
 from foils.reporting.text import shown
 
@@ -52,6 +55,13 @@ def hidden_plot(groups: Sequence[Group]) -> str:
     """Draw hidden positives per 1,000 negatives by band of ranks, with intervals."""
     known = [(group.label, group.hidden) for group in groups if group.hidden is not None]
     return _points("hidden", known, 1000, "hidden positives per 1,000 negatives")
+
+
+def measured_plot(parts: Sequence[Part], whole: Rate) -> str:
+    """Draw the measured rate by band of ranks, with intervals; a line at the rate of all."""
+    known = [(part.label, part.rate) for part in parts if part.rate is not None and not math.isnan(part.rate.estimate)]
+    rates = [(label, Estimate(rate.estimate, rate.low, rate.high)) for label, rate in known]
+    return _points("measured", rates, 100, "% really positive", line=whole.estimate)
 
 
 def coverage_plot(coverage: Coverage) -> str:
@@ -123,7 +133,14 @@ def _bars(name: str, labels: Sequence[str], values: Sequence[float], axis: str) 
     return svg(name, 0.8 + ROW_HEIGHT * len(values), draw)
 
 
-def _points(name: str, known: Sequence[tuple[str, Estimate]], scale: float, axis: str, rows: str | None = None) -> str:
+def _points(
+    name: str,
+    known: Sequence[tuple[str, Estimate]],
+    scale: float,
+    axis: str,
+    rows: str | None = None,
+    line: float | None = None,
+) -> str:
     def draw(axes: Any) -> None:
         middle = [scale * estimate.estimate for _, estimate in known]
         sides = [
@@ -133,7 +150,9 @@ def _points(name: str, known: Sequence[tuple[str, Estimate]], scale: float, axis
         axes.errorbar(
             middle, range(len(known)), xerr=sides, fmt="o", color=FIRST, markersize=5, elinewidth=1.6, capsize=0
         )
-        axes.set_xlim(left=min(0.0, *middle) - 0.02 * axes.get_xlim()[1])
+        if line is not None:
+            axes.axvline(scale * line, color=SECOND, linewidth=1.6)
+        axes.set_xlim(left=min([0.0, *middle]) - 0.02 * axes.get_xlim()[1])
         _rows(axes, [label for label, _ in known])
         axes.set_xlabel(axis)
         if rows is not None:

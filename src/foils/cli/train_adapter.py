@@ -37,7 +37,7 @@ def train_adapter(given: Given, settings: AdapterSettings) -> None:
             report(done, total)
 
         fitted = fit_adapter(
-            collection, queries, items, split=given.split, dev=given.dev, mined=opened, weights=given.weights,
+            collection, queries, items, split=given.split, dev=given.dev, mined=given.rows(opened, collection),
             settings=settings, seed=given.seed, checkpoint=work / CHECKPOINT, progress=step,
             on_epoch=_say_epoch,
         )  # fmt: skip

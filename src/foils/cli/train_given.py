@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from foils.cli.console import note
 from foils.cli.data import Columns, note_evaluation_split, read
@@ -15,10 +16,13 @@ from foils.cli.found import overlaid
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.mining import Mined
-from foils.weights import REGISTRY, Weight
+from foils.training import MinedNegatives, as_rows
+from foils.weights import REGISTRY, Weight, effective_sample_size
 
 FEW_STEPS = 20
 """Below so many steps of the optimiser, a model is about what it was."""
+FEW_WEIGHT = 0.2
+"""Below so much weight on average, mined negatives hardly count."""
 NEGATIVES = {"in_batch": "in-batch negatives", "mined": "mined negatives", "both": "mined and in-batch negatives"}
 
 
@@ -96,6 +100,25 @@ class Given:
         if self.model is None:
             raise InputError("give the model to begin with: --model FOLDER, owner/name or minilm")
         return self.model
+
+    def rows(self, opened: Mined | None, collection: Collection) -> MinedNegatives | None:
+        """Give the mined negatives by rows, weighed where that was asked for; say how much they count.
+
+        Raises:
+            InputError: they were mined from other data, or the weights cannot be had of them.
+        """
+        rows = as_rows(opened, collection, self.split, self.weights)
+        if self.weights is None or rows is None or rows.log_weights is None:
+            return rows
+        counts = np.exp(rows.log_weights[rows.items >= 0], dtype=np.float64)
+        share = effective_sample_size(counts) / max(len(counts), 1)
+        note(
+            f"weights {weight_name(self.weights)}: a mined negative counts {counts.mean():.2f} on average, and all of "
+            f"them vary like {share:.0%} as many of equal weight"
+        )
+        if counts.mean() < FEW_WEIGHT:
+            note("that is next to nothing: training is nearly in-batch only; check p_positive, or --label-miss-rate")
+        return rows
 
     def weights_said(self) -> dict[str, Any] | None:
         """Give the weights with their fields, JSON-ready."""

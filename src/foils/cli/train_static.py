@@ -24,7 +24,7 @@ def train_static(given: Given, settings: StaticSettings) -> None:
             report(done, total)
 
         encoder = fit_static(
-            collection, split=given.split, mined=opened, weights=given.weights, settings=settings, seed=given.seed,
+            collection, split=given.split, mined=given.rows(opened, collection), settings=settings, seed=given.seed,
             progress=step,
         )  # fmt: skip
     encoder.save(given.out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -51,50 +53,79 @@ def labels_to_halve(
         Labels to add; of the part where ``within`` is True.
     """
     sample, given = labelled(population, design, labels, within, target, level)
-    values = (given == Label.POSITIVE).astype(np.float64)
-    fitted = fit(sample, values)
-    most = len(sample.strata) / len(values)
-    aim = _width(sample, fitted, values, target, level, 1.0) / 2
-    if _width(sample, fitted, values, target, level, most) > aim:
+    now = _now(sample, (given == Label.POSITIVE).astype(np.float64), target, level)
+    most = len(sample.strata) / len(given)
+    aim = _width(now, 1.0) / 2
+    if _width(now, most) > aim:
         return None
     low, high = 1.0, most
     for _ in range(ROUNDS):
         middle = (low + high) / 2
-        wide = _width(sample, fitted, values, target, level, middle) > aim
-        low, high = (middle, high) if wide else (low, middle)
-    return int(np.ceil((high - 1) * len(values) - 1e-6))
+        low, high = (middle, high) if _width(now, middle) > aim else (low, middle)
+    return int(np.ceil((high - 1) * len(given) - 1e-6))
 
 
-def _width(sample: Sample, fitted: Fitted, values: Float64, target: Target, level: float, times: float) -> float:
-    """Give the width that is expected of ``times`` as many labels."""
-    now, drawn = moments(sample, fitted, target), moments(sample, fitted, "file")
-    later = _of_draw(sample, fitted, times)
-    if target == "recipe":
-        anchors = max(now.variance - drawn.variance, 0.0)
-        later = Moments(now.estimate, later.variance + anchors, later.third + now.third - drawn.third, now.freedom)
-    positives, negatives = (
-        _later(met(sample, fitted, found, target), sample, target, times) for found in (values, 1 - values)
+@dataclass(frozen=True, eq=False)
+class _Now:
+    """What is known at this number of labels; ``anchors`` and ``third`` are what the draw does not explain."""
+
+    sample: Sample
+    fitted: Fitted
+    positives: Met
+    negatives: Met
+    target: Target
+    level: float
+    anchors: float
+    third: float
+    freedom: float
+    labelled: int
+    clusters: int
+
+
+def _now(sample: Sample, values: Float64, target: Target, level: float) -> _Now:
+    fitted = fit(sample, values)
+    found, drawn = moments(sample, fitted, target), moments(sample, fitted, "file")
+    positives, negatives = (met(sample, fitted, kind, target) for kind in (values, 1 - values))
+    return _Now(
+        sample,
+        fitted,
+        positives,
+        negatives,
+        target,
+        level,
+        anchors=max(found.variance - drawn.variance, 0.0),
+        third=found.third - drawn.third,
+        freedom=found.freedom,
+        labelled=len(np.unique(sample.anchors[sample.places])),
+        clusters=int(sample.anchors.max()) + 1,
     )
-    low, high = limits(later, positives, negatives, level)
+
+
+def _width(now: _Now, times: float) -> float:
+    """Give the width that is expected of ``times`` as many labels."""
+    later = _of_draw(now, times)
+    if now.target == "recipe":
+        later = Moments(later.estimate, later.variance + now.anchors, later.third + now.third, now.freedom)
+    low, high = limits(later, _later(now.positives, now, times), _later(now.negatives, now, times), now.level)
     return high - low
 
 
-def _of_draw(sample: Sample, fitted: Fitted, times: float) -> Moments:
+def _of_draw(now: _Now, times: float) -> Moments:
     """Give the moments of the draw alone when each pair is drawn with ``times`` its chance, at most for sure."""
+    sample, fitted = now.sample, now.fitted
     pi, shares = np.minimum(sample.pi * times, 1.0), fitted.weights / len(sample.strata)
     squares, cubes = powers(sample, fitted)
     gain = sample.pi / pi
     variance = (gain * (1 - pi) * shares**2 * squares).sum()
     third = (gain**2 * (1 - pi) * (1 - 2 * pi) * shares**3 * cubes).sum()
-    freedom = len(pi) * times - int(sample.strata.max()) - 1
-    return Moments(fitted.estimate, float(variance), float(third), float(freedom))
+    return Moments(fitted.estimate, float(variance), float(third), now.freedom * times)
 
 
-def _later(now: Met, sample: Sample, target: Target, times: float) -> Met:
+def _later(kind: Met, now: _Now, times: float) -> Met:
     """Expect ``times`` as many of a kind, and one more of them to move the estimate less."""
-    if target == "file":
-        open_ = (1 - np.minimum(sample.pi * times, 1)).sum() / max((1 - sample.pi).sum(), TINY)
-        return Met(now.count * times, now.unit / times * float(open_))
-    labelled = len(np.unique(sample.anchors[sample.places]))
-    reached = min(times, len(np.unique(sample.anchors)) / labelled)
-    return Met(now.count * reached, now.unit / reached)
+    if now.target == "file":
+        pi = now.sample.pi
+        open_ = float((1 - np.minimum(pi * times, 1)).sum()) / max(float((1 - pi).sum()), TINY)
+        return Met(kind.count * times, kind.unit / times * open_)
+    reached = min(times, now.clusters / now.labelled)
+    return Met(kind.count * reached, kind.unit / reached)

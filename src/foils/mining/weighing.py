@@ -23,7 +23,7 @@ from foils.weights import FittedWeight, Fitting, Weight
 
 Float32 = npt.NDArray[np.float32]
 
-PAIRS_TO_FIT = 1_000_000
+PAIRS_TO_FIT = 200_000
 """Candidates that a weight is fitted to at most; of more, those of units by hash."""
 
 

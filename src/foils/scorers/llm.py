@@ -37,8 +37,12 @@ from foils.scorers.texts import check_both, scored
 from foils.search import Inputs
 from foils.search.vectors import Float32
 
-OWN = frozenset({"model", "messages", "temperature", "stream", "n", "response_format", "logprobs", "top_logprobs"})
+OWN = frozenset(
+    {"model", "messages", "temperature", "stream", "n", "response_format", "logprobs", "top_logprobs", "max_tokens"}
+)
 """Fields of a request that are made here; ``body`` may leave out (null) those that a server does not know."""
+ANSWER_LIMIT = "max_completion_tokens"
+"""What some servers call the most tokens of an answer, instead of ``max_tokens``."""
 
 Bool = npt.NDArray[np.bool_]
 Whole = Annotated[int, msgspec.Meta(ge=1)]
@@ -87,13 +91,12 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Check what fields say together.
 
         Raises:
-            RecipeError: several pairs for one word, or a field of the request that is made here.
+            RecipeError: several pairs for one word, a field of the request that is made here, or a budget of tokens
+                and answers of any length.
         """
         if self.answer == "yes_no" and self.pairs_per_call > 1:
             raise RecipeError("answer yes_no judges one pair per call; set pairs_per_call to 1, or answer to json")
-        taken = sorted(name for name, value in self.body.items() if name in OWN and value is not None)
-        if taken:
-            raise RecipeError(f"body sets {', '.join(taken)}, which foils makes itself; leave it out, or set null")
+        _check_body(self.body, self.max_tokens)
 
     def columns(self) -> Mapping[str, Kind]:
         """The probability, as column ``name``."""
@@ -140,7 +143,7 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self._prompt,
             Budget(self.max_calls, self.max_tokens),
             self.retries,
-            self.answer_tokens,
+            self.body.get(ANSWER_LIMIT) or self.answer_tokens,
         )
         return OpenLlm(inputs, self, asker, PairCache.open(inputs.cache, self._identity()))
 
@@ -291,3 +294,18 @@ class OpenLlm:
         except StoppedError:
             if self.refusal is None:
                 raise
+
+
+def _check_body(body: Mapping[str, Any], budget: int | None) -> None:
+    """Check the user's own fields of a request, with a budget of tokens or without."""
+    taken = sorted(name for name, value in body.items() if name in OWN and value is not None)
+    if taken:
+        raise RecipeError(f"body sets {', '.join(taken)}, which foils makes itself; leave it out, or set null")
+    limit = body.get(ANSWER_LIMIT)
+    if limit is not None and (not isinstance(limit, int) or limit < 1):
+        raise RecipeError(f"body sets {ANSWER_LIMIT} to {limit!r:.40}; expected a number of tokens, 1 or more")
+    if budget is not None and limit is None and "max_tokens" in body:
+        raise RecipeError(
+            "body leaves out max_tokens, so that nothing bounds an answer and a budget of tokens could not be kept; "
+            f"add {ANSWER_LIMIT} to body, or leave max_tokens in the request"
+        )

@@ -43,7 +43,7 @@ def probabilities(completion: Any, answer: Answer, ids: Sequence[str]) -> Float3
     try:
         choice = completion["choices"][0]
         given = _listed(choice["message"]["content"]) if answer == "json" else {ids[0]: _yes(choice["logprobs"])}
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise WrongFormError(type(error).__name__) from error
     found = np.array([given.get(one, math.nan) for one in ids], np.float32)
     if np.isnan(found).all():
@@ -90,7 +90,7 @@ def _yes(logprobs: Any) -> float:
     """Weigh yes against no among the likeliest first tokens."""
     mass = {"yes": 0.0, "no": 0.0}
     for token in logprobs["content"][0]["top_logprobs"]:
-        word, logprob = token["token"].strip(QUOTES).casefold(), float(token["logprob"])
+        word, logprob = str(token["token"]).strip(QUOTES).casefold(), token["logprob"]
         if word in mass and logprob <= 0:
             mass[word] += math.exp(logprob)
     total = mass["yes"] + mass["no"]

@@ -147,9 +147,7 @@ class Asker:
         return nothing, failure
 
     def _pause(self, question: Question, attempt: int) -> None:
-        noise = float(
-            counter_uniform(Key(0, "scorers.llm.wait", attempt), question.query_bits, question.bits[0])
-        )
+        noise = float(counter_uniform(Key(0, "scorers.llm.wait", attempt), question.query_bits, question.bits[0]))
         self._wait(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)) * (0.5 + noise))
 
     def _wait(self, seconds: float) -> None:

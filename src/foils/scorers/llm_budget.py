@@ -50,10 +50,3 @@ class Budget:
             self._reserved -= most_tokens
             self.tokens += used
             self._changed.notify_all()
-
-    @property
-    def spent(self) -> bool:
-        """Whether no further call can be made, whatever its size."""
-        with self._changed:
-            calls = self.max_calls is not None and self.calls >= self.max_calls
-            return calls or (self.max_tokens is not None and self.tokens >= self.max_tokens)

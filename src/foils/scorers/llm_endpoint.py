@@ -87,14 +87,7 @@ class Place:
                     f"scorers.{column}: {name} is missing; name the endpoint and the model that judge, as in "
                     f"--set scorers.{column}.{name}={example}"
                 )
-        parts = urlsplit(self.url)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.query
-            or parts.username
-            or parts.fragment
-        ):
+        if not _is_base(self.url):
             raise RecipeError(
                 f"scorers.{column}.url is {printable(_without_user(self.url))!r:.120}; expected the base address, as "
                 "in http://127.0.0.1:8000/v1; a key goes into an environment variable that key_env names"
@@ -143,11 +136,12 @@ class Endpoint:
 
         key = place.key()
         client = httpx.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            # What is not compressed cannot be small on the way and fill the memory here.
+            headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(place.timeout),
             limits=httpx.Limits(max_connections=place.concurrency, max_keepalive_connections=place.concurrency),
             follow_redirects=False,
-            verify=place.url.startswith("https"),  # reading all certificates takes a while, and http has none
+            verify=urlsplit(place.url).scheme == "https",  # reading all certificates takes a while, and http has none
         )
         endpoint = cls(place, extra, client)
         weakref.finalize(endpoint, client.close)
@@ -169,7 +163,7 @@ class Endpoint:
             status, headers, content = self._posted(sent)
         except (httpx.TimeoutException, TimeoutError):
             return Reply(failure="timeout")
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:  # the latter of names that DNS cannot hold
             raise InputError(f"{self.place.url} is no address: {printable(str(error))}") from None
         except (httpx.HTTPError, OSError) as error:
             return Reply(failure=f"connection: {type(error).__name__}")
@@ -197,7 +191,7 @@ class Endpoint:
         address = f"{self.place.url.rstrip('/')}/chat/completions"
         content = bytearray()
         with self.client.stream("POST", address, json=body) as response:
-            for chunk in response.iter_bytes():
+            for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > MOST_BYTES:
                     return response.status_code, response.headers, None
@@ -209,8 +203,7 @@ class Endpoint:
         place = self.place
         said = f"{place.url} answers {status} for the model {printable(place.model)!r}"
         if 300 <= status < 400:
-            target = urlsplit(headers.get("location", ""))
-            there = printable(f"{target.scheme}://{target.netloc.rpartition('@')[2]}{target.path}"[:SHOWN])
+            there = printable(_without_user(headers.get("location", ""))[:SHOWN])
             return f"{said}, and points to {there}; redirects are not followed: if you trust it, give its base as url"
         if status in (401, 403):
             held = f"{place.key_env} holds a key that is not accepted" if place.key_env else "it wants a key"
@@ -250,7 +243,20 @@ def asked_to_wait(value: str, now: datetime | None = None) -> float:
     return max(seconds, 0.0) if seconds < float("inf") else 0.0
 
 
+def _is_base(url: str) -> bool:
+    """Tell whether a url can be a base address, and is read alike by all that read it: no user, query or space."""
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an address or a port that is none
+        return False
+    return parts.scheme in ("http", "https") and named and url.isprintable() and not set(url) & set(" @?#\\")
+
+
 def _without_user(url: str) -> str:
     """Leave out what may hold a password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -53,7 +53,10 @@ class CET(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         labels = np.concatenate([part.labels for part in parts])
         if not labels.any() or labels.all():
             none = "positive" if not labels.any() else "candidate"
-            raise InputError(f"weights cet: no {none} has a score by both {retriever!r} and {scorer!r}; score them")
+            raise InputError(
+                f"weights cet: no {none} among the ranks that were looked at has a score by both {retriever!r} and "
+                f"{scorer!r}; score them, or mine deeper"
+            )
         selection, relevance = (np.concatenate([getattr(part, side) for part in parts]) for side in SIDES)
         models = fit_coupled(selection, relevance, labels, self.label_miss_rate)
         chances = models.selection(selection)[labels]

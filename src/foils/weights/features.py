@@ -18,7 +18,7 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Pairs of a block: first the candidates that are scored, row by row, then the scored positives.
+    """Pairs of a block: first the scored candidates, row by row, then the scored positives that they reach down to.
 
     Attributes:
         selection: float64[N, 2], log rank among the unit's candidates and the retriever's score, standardised by them.
@@ -37,7 +37,8 @@ def features_of(block: Candidates, retriever: str, scorer: str) -> Features:
     """Gather the pairs of a block.
 
     A positive's rank is one more than the candidates that score above it, just as a candidate's: known positives are
-    not among the candidates, so the rank tells nothing of the label.
+    not among the candidates, so the rank tells nothing of the label. Positives below the unit's last candidate are left
+    out: nothing unlabelled was looked at down there, so that a low score alone would speak for a label.
 
     Args:
         block: candidates with both columns.
@@ -50,6 +51,7 @@ def features_of(block: Candidates, retriever: str, scorer: str) -> Features:
     known = np.zeros(len(units.positives), bool)
     if first.positives is not None and second.positives is not None:
         known = ~np.isnan(first.positives) & ~np.isnan(second.positives)
+        known &= np.asarray(first.positives >= _lowest(first, cells)[segments.owners(np.diff(units.indptr))])
     rows = np.concatenate([np.nonzero(cells)[0], segments.owners(np.diff(units.indptr))[known]])
     found, judged = _pairs(first, cells, known), _pairs(second, cells, known)
     selection = np.column_stack([np.log(_ranks(first, cells, rows, found)), _standardised(first, cells, rows, found)])
@@ -61,6 +63,12 @@ def features_of(block: Candidates, retriever: str, scorer: str) -> Features:
 def _pairs(column: Column, cells: Bool, known: Bool) -> Float64:
     positives = np.zeros(0) if column.positives is None else np.asarray(column.positives, np.float64)[known]
     return np.concatenate([np.asarray(column.values, np.float64)[cells], positives])
+
+
+def _lowest(column: Column, cells: Bool) -> Float64:
+    """Give float64[A], the lowest score of each unit's candidates; infinity where it has none."""
+    lowest: Float64 = np.where(cells, np.asarray(column.values, np.float64), np.inf).min(axis=1, initial=np.inf)
+    return lowest
 
 
 def _ranks(column: Column, cells: Bool, rows: Int64, scores: Float64) -> Float64:
