@@ -4,10 +4,12 @@ import json
 import shutil
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
 import foils
+from foils.auditing import Audit
 from foils.auditing.from_result import result_subject
 from foils.auditing.measured import labels_of, measured
 from foils.auditing.measured_text import look_words, rate_words
@@ -15,6 +17,7 @@ from foils.auditing.scorer_quality import thresholds
 from foils.estimating import Label, at_look, estimate_rate, scorer_quality
 from foils.labelling import LabelStore, stored_or_drawn
 from foils.labelling.events import Event
+from foils.labelling.wording import percent
 from foils.mining.stored import Result
 
 ASKED = 96
@@ -263,3 +266,41 @@ def test_a_result_without_scores(world, tmp_path, truth):
     assert (found.scorer, found.scorers) == (None, [])
     assert found.shown == 96
     assert "really positives" in audit(plain).report.headline
+
+
+def test_the_page(result, truth, hostile):
+    label(result, truth)
+    report = audit(result).report
+    html = Audit(report).html()
+    for part in (
+        "How many are really positives?",
+        "By rank",
+        "Which score finds them?",
+        'id="measured-',
+        "by the labels",
+    ):
+        assert part in html
+    rate = report.measured.rate
+    assert f'{percent(rate.estimate)} <span class="interval range">[{percent(rate.low)}, {percent(rate.high)}]' in html
+    found = report.measured
+    named = msgspec.structs.replace(
+        found,
+        scorer=hostile,
+        scorers=[msgspec.structs.replace(one, column=hostile) for one in found.scorers],
+        bands=[msgspec.structs.replace(one, label=hostile) for one in found.bands],
+    )
+    audited = Audit(msgspec.structs.replace(report, measured=named))
+    html = audited.html()
+    assert "<script" not in html.replace("&lt;script", "")
+    assert "<img" not in html
+    for control in ("\x1b", "\x07", "\u202e"):
+        assert control not in html
+        assert control not in audited.summary()
+
+
+def test_the_page_before_the_first_look(result):
+    label(result, [1] * 30)
+    html = audit(result).html()
+    assert "The rate is shown from 60 labels on." in html
+    assert "Which score finds them?" not in html
+    assert "really positive, measured" not in html

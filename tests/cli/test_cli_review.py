@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from foils.labelling import LabelStore, stored_or_drawn
-from foils.labelling.events import LABELS, Event
+from foils.labelling.events import BY_WORD, Event
 from foils.mining.stored import Result
 
 
@@ -34,7 +34,7 @@ def served(monkeypatch):
 def label(out, words):
     drawn, _ = stored_or_drawn(Result(out))
     events = [
-        Event(f"t{n}", *pair, LABELS[word]) for n, (pair, word) in enumerate(zip(drawn.pairs, words, strict=False))
+        Event(f"t{n}", *pair, BY_WORD[word]) for n, (pair, word) in enumerate(zip(drawn.pairs, words, strict=False))
     ]
     LabelStore.of(out).record_all(events)
     return drawn

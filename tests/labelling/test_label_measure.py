@@ -9,7 +9,7 @@ from label_world import World
 from foils.errors import FolderError, InputError
 from foils.estimating import Label, at_look, estimate_rate
 from foils.labelling import LabelStore, last_look, measure, next_look, stored_or_drawn
-from foils.labelling.drawn import codes, stored
+from foils.labelling.drawn import prefix_labels, stored
 from foils.labelling.events import Event, State
 from foils.labelling.wording import look_words, measured_words, percent
 
@@ -57,8 +57,8 @@ def test_negatives_that_changed(world):
 
 def test_labels_count_up_to_the_first_gap():
     states = [State(1, Label.POSITIVE, ""), State(0, None, ""), State(2, Label.NEGATIVE, "")]
-    assert codes(states).tolist() == [1]
-    assert codes(states[::2]).tolist() == [1, 0]
+    assert prefix_labels(states).tolist() == [1]
+    assert prefix_labels(states[::2]).tolist() == [1, 0]
 
 
 def test_nothing_measured_without_a_design(world):

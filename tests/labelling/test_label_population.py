@@ -64,6 +64,23 @@ def test_every_use_counts(tmp_path, quick_disk):
     assert len(negatives_of(world.result())) == len(world.pairs())
 
 
+def test_likeness_guides_only_where_there_is_nothing_else(tmp_path, quick_disk):
+    assert negatives_of(World.make(tmp_path, recipe="saha").result()).scorer == "dense"  # and not owner_query
+
+
+def test_without_stored_candidates_the_scores_of_the_negatives_guide(tmp_path, quick_disk, monkeypatch):
+    monkeypatch.setattr("foils.mining.prepare.MAX_STORED_CANDIDATES", 0)
+    result = World.make(tmp_path, recipe="saha").result()
+    found = negatives_of(result)
+    assert (found.scorer, found.population.known) == ("dense", None)
+    assert np.isfinite(found.population.scores).all()
+    with pytest.raises(InputError, match=r"of 'owner_query' nothing is kept, .* name one of: dense"):
+        negatives_of(result, "owner_query")
+    (tmp_path / "ranked").mkdir()
+    result = World.make(tmp_path / "ranked", recipe="hybrid").result()
+    assert negatives_of(result).scorer is None  # it was ordered by rank
+
+
 def test_an_unknown_scorer(world):
     with pytest.raises(InputError, match=r"no scores 'dens'; did you mean 'dense'\?"):
         negatives_of(world.result(), "dens")

@@ -41,6 +41,16 @@ def test_what_was_said_meanwhile_is_not_overruled(store):
     assert store.states([PAIR])[0].label is Label.NEGATIVE
 
 
+def test_the_last_event_of_each_pair_tells_its_state(store):
+    other = ("q2", "d2")
+    for number, (pair, label) in enumerate([(PAIR, Label.NEGATIVE), (other, Label.UNSURE), (PAIR, Label.POSITIVE)]):
+        store.record(event(f"t{number}", label, pair), None)
+    states = store.states([other, ("no", "label"), PAIR, PAIR])
+    assert [(state.number, state.label) for state in states] == [
+        (2, Label.UNSURE), (0, None), (3, Label.POSITIVE), (3, Label.POSITIVE),
+    ]  # fmt: skip
+
+
 def test_undo_says_again_what_was_said_before(store):
     store.record(event("t1", Label.NEGATIVE, note="first"), 0)
     store.record(event("t2", Label.POSITIVE), 1)

@@ -47,7 +47,7 @@ def test_hostile_texts_are_text(page, world):
         assert content.count("<script") == 1
         assert "onerror" not in re.sub(r"&lt;.*?&gt;", "", content)
         assert not any(chr(code) in content for code in VISIBLE)
-        assert "49" not in texts(content)[1] or "{{" not in content
+        assert "and 49" not in content  # what a template would make of the second
         assert content.count("</form>") == 2
         seen |= {place for place, text in enumerate(HOSTILE) if any(text[:9] in shown for shown in texts(content))}
         page.label("unsure", html=content)

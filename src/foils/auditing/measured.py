@@ -67,7 +67,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     """Of their ``p_positive``: the predicted rate."""
     rate: Rate
-    """The measured one, of the same negatives."""
+    """The measured one, of the same negatives, at the last look."""
 
     @property
     def fits(self) -> bool:
@@ -196,6 +196,7 @@ def _predicted(found: Counted, shown: int | None, subject: Subject) -> Predicted
     said = ~np.isnan(p)
     if not said[found.drawn.design.order[:shown]].any():
         return None
-    population, design = found.negatives.population, found.drawn.design
-    rate = estimate_rate(population, design, found.labels[:shown], within=said, level=LEVEL)
+    rate = at_look(found.negatives.population, found.drawn.design, found.labels, within=said, level=LEVEL)
+    if rate is None:
+        return None
     return Predicted(negatives=int(said.sum()), mean=float(p[said].astype(np.float64).mean()), rate=rate)

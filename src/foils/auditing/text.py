@@ -12,6 +12,8 @@ from foils.reporting.text import rate, shown
 
 MARKS = {"fault": "✗", "look": "!", "fine": "✓"}
 MOST_USED = 3
+TENTH = 0.1
+"""Share of the negatives to give up for which a score's worth is told here; the page and the JSON have more."""
 TOLD = ("BCE", "OHEM, hardest 10%", "InfoNCE, t = 0.05", "InfoNCE, t = 0.01")
 """Losses of the terminal; the page and the JSON have them all."""
 
@@ -54,13 +56,11 @@ def _scorer(found: Scorer) -> str:
     if auc is None:
         return f"  {shown(found.column)} against the labels: too few positives or negatives with this score"
     said = f"  {shown(found.column)} against the labels: AUC {auc.estimate:.2f} [{auc.low:.2f}, {auc.high:.2f}]"
-    caught = [
-        f"{percent(one.recall.estimate)} % [{percent(one.recall.low)}, {percent(one.recall.high)}] of the positives"
-        f" are among the highest-scored {percent(one.called)} %"
-        for one in found.quality.thresholds
-        if one.recall is not None
-    ]
-    return "; ".join([said, *caught[1:2]])
+    at = min(found.quality.thresholds, key=lambda one: abs(one.called - TENTH), default=None)
+    if at is None or at.recall is None:
+        return said
+    recall = f"{percent(at.recall.estimate)} % [{percent(at.recall.low)}, {percent(at.recall.high)}]"
+    return f"{said}; {recall} of the positives are among the highest-scored {percent(at.called)} %"
 
 
 def _gradients(found: Gradients) -> str:

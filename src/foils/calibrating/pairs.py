@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,16 +13,15 @@ import pyarrow as pa
 from foils._array import Key, counter_uniform
 from foils.candidates import Candidates, Column
 from foils.errors import InputError
+from foils.estimating import Label
 from foils.mining.settle import take_rows
 from foils.mining.stored import Result
-from foils.mining.tables import stored_candidates
 from foils.positives import PAIR_BITS, Int64, Units
+from foils.records import find
 
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
-POSITIVE, NEGATIVE = 1, 0
-"""The labels that are used; every other is somebody's doubt."""
 MOST_PAIRS = 1_000_000
 """Pairs of a stronger scorer that are used; of more, a random part."""
 
@@ -94,14 +93,14 @@ def labelled_pairs(result: Result, labels: Labels) -> Pairs:
     names = result.names
     anchors, items = _rows(names.anchors, labels.anchor_ids), _rows(names.items, labels.item_ids)
     values = np.asarray(labels.labels)
-    clear = (values == POSITIVE) | (values == NEGATIVE)
+    clear = (values == Label.POSITIVE) | (values == Label.NEGATIVE)
     here = clear & (anchors >= 0) & (items >= 0)
     places = np.flatnonzero(here)
     keys = anchors[places] << PAIR_BITS | items[places]
     order = np.argsort(keys, kind="stable")
     keys, places = keys[order], places[order]
     parts, found = [], [np.zeros(0, np.int64)]
-    for shard in _shards(result, np.unique(anchors[places])):
+    for shard in result.blocks(np.unique(anchors[places])):
         pair = shard.units.anchors[:, None] << PAIR_BITS | np.maximum(shard.items, 0)
         at = np.searchsorted(keys, pair)
         at = np.minimum(at, len(keys) - 1)
@@ -139,7 +138,7 @@ def answered_pairs(result: Result, column: str) -> Pairs:
     """
     shares = MOST_PAIRS / max(_count(result), 1)
     parts = []
-    for shard in _shards(result, None):
+    for shard in result.blocks():
         noise = counter_uniform(Key(0, "calibrating", 0), shard.units.keys[:, None], np.maximum(shard.items, 0))
         answered = ~np.isnan(np.asarray(shard.columns[column].values))
         parts.append((shard, answered & _open(shard) & (noise < shares)))
@@ -152,31 +151,21 @@ def answered_pairs(result: Result, column: str) -> Pairs:
 
 def share_below(result: Result, column: str, score: float) -> float:
     """Say which share of a result's candidates with a score of this column lies below one."""
-    scores = result.candidates([f"score.{column}"])[f"score.{column}"].combine_chunks().flatten().to_numpy()
-    there = scores[~np.isnan(scores)]
-    return float((there < score).mean()) if len(there) else 0.0
+    below = there = 0
+    for group in result.groups("candidates", [f"score.{column}"]):
+        scores = group[0].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        below += int((scores < score).sum())
+        there += int((~np.isnan(scores)).sum())
+    return below / there if there else 0.0
 
 
 def _rows(known: pa.Array, ids: pa.Array) -> Int64:
     """Find ids: int64[L], −1 = unknown."""
-    found = pa.compute.index_in(ids.cast(known.type), value_set=known)
-    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    return find(ids.cast(known.type), known)
 
 
 def _count(result: Result) -> int:
-    lengths = pa.compute.list_value_length(result.candidates(["items"])["items"])
-    return int(pa.compute.sum(lengths).as_py() or 0)
-
-
-def _shards(result: Result, anchors: Int64 | None) -> Iterator[Candidates]:
-    """Read candidates a shard at a time; only those of some anchors, unless None."""
-    identity, kinds = result.identity, result.recipe.columns()
-    for number in range(-(-identity.units // identity.shard_units)):
-        table = result.shard(number)
-        if anchors is not None:
-            table = table.take(pa.array(np.flatnonzero(np.isin(table["anchor"].to_numpy(), anchors))))
-        if len(table):
-            yield stored_candidates(table, int(np.max(table["searched_depth"].to_numpy())), kinds)
+    return sum(len(group["items"].combine_chunks().flatten()) for group in result.groups("candidates", ["items"]))
 
 
 def _open(candidates: Candidates) -> Bool:

@@ -48,7 +48,8 @@ def audit_negatives(
 
     Hardness, ranks, coverage, duplicates, short units, rejected candidates,
     leakage into other splits, hidden positives where fuller judgements exist,
-    and examples worth reading, as a page to show and as numbers.
+    how many are really positives where foils review was used, and examples
+    worth reading, as a page to show and as numbers.
 
     Examples:
         foils audit runs/a --data scifact

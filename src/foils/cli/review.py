@@ -16,7 +16,7 @@ from foils.cli.options import Json, Whole
 from foils.cli.stopping import Terminated
 from foils.collection import Collection
 from foils.errors import InputError
-from foils.labelling import FILE, LABELS, LabelStore, export_labels, import_labels, measure, stored_or_drawn
+from foils.labelling import DEFAULT_LABELS, FILE, LabelStore, export_labels, import_labels, measure, stored_or_drawn
 from foils.labelling.wording import measured_words
 from foils.mining import Mined
 from foils.mining.stored import Result
@@ -27,7 +27,7 @@ Folder = Annotated[Path, Parameter(help="Folder of a result.")]
 DataOf = Annotated[Path | None, Parameter(help="The data that the result was mined from, for the texts.")]
 Count = Annotated[
     Whole | None,
-    Parameter(help=f"Labels that the design asks for. [default: {LABELS}]", validator=Number(gte=1, lte=100_000)),
+    Parameter(help=f"Labels of the design. [default: {DEFAULT_LABELS}]", validator=Number(gte=1, lte=100_000)),
 ]
 Port = Annotated[
     Whole, Parameter(help="Of this machine alone; 0 = any that is free.", validator=Number(gte=0, lte=65535))
@@ -37,7 +37,7 @@ DrawSeed = Annotated[
 ]
 Scorer = Annotated[
     str | None,
-    Parameter(help="Score that guides the draw. [default: p_positive where it is calibrated, else the last one]"),
+    Parameter(help="Score that guides the draw. [default: p_positive where calibrated, else the last of relevance]"),
 ]
 NoBrowser = Annotated[bool, Parameter(negative=(), show_default=False, help="Print the address and open nothing.")]
 Export = Annotated[Path | None, Parameter(help="Write the labels to this .csv or .jsonl file, and end.")]

@@ -6,7 +6,7 @@ are quantiles of the gamma distribution, as for Poisson counts (Garwood, 1936) a
 Feuer, 1997). For n plain labels with k positives s is close to 1 / n and x to k.
 
     k few      limits of Clopper and Pearson's kind: the lower from k, the upper from k + 1 positives
-    k many     both from k + ½: the mid-P interval, which the bound of Korn and Graubard (1998) needs not exceed
+    k many     both from k + ½, close to the mid-P interval; less careful than Korn and Graubard's (1998)
 
 and in between the share e = exp(−k / FADES) of the step from one to the other. One more positive adds ``Met.unit`` to
 θ̂. With none at all the upper end is 1 − 0.025^(unit), the rule of three. Where the moments are a normal law's, s = 0.

@@ -6,7 +6,7 @@ the same data. ``store`` keeps labels safe, ``exchange`` writes and reads files 
 into rates.
 """
 
-from foils.labelling.drawn import LABELS, StoredDesign, stored_or_drawn
+from foils.labelling.drawn import DEFAULT_LABELS, StoredDesign, stored_or_drawn
 from foils.labelling.exchange import Imported, export_labels, import_labels
 from foils.labelling.labels import Labels, read_labels
 from foils.labelling.measure import Counted, Look, Measured, Part, counted, last_look, measure, next_look
@@ -14,8 +14,8 @@ from foils.labelling.population import Negatives, negatives_of
 from foils.labelling.store import FILE, LabelStore
 
 __all__ = [
+    "DEFAULT_LABELS",
     "FILE",
-    "LABELS",
     "Counted",
     "Imported",
     "LabelStore",

@@ -21,7 +21,7 @@ from foils.labelling.store import FILE, LabelStore
 from foils.mining.stored import Result
 
 STAGE = "labels"
-LABELS = 200
+DEFAULT_LABELS = 200
 """How many labels a design asks for by default."""
 
 
@@ -125,7 +125,7 @@ def stored_or_drawn(
 
     Args:
         result: a finished folder.
-        n: labels; None = as stored, or ``LABELS``.
+        n: labels; None = as stored, or ``DEFAULT_LABELS``.
         seed: of the draw; None = as stored, or 0.
         scorer: column that guides the draw; None = as stored, or the best there is.
         say: told what was drawn.
@@ -141,7 +141,7 @@ def stored_or_drawn(
         _refuse_other(store, there, n, seed, scorer)
         return there, negatives_of(result, there.facts.scorer)
     negatives = negatives_of(result, scorer)
-    drawn = draw(result, negatives, LABELS if n is None else n, seed or 0)
+    drawn = draw(result, negatives, DEFAULT_LABELS if n is None else n, seed or 0)
     store.create()
     keep(store, drawn)
     guide = f"guided by {drawn.facts.scorer}" if drawn.facts.scorer else "without scores"
@@ -166,7 +166,7 @@ def check_same(result: Result, drawn: StoredDesign) -> None:
         )
 
 
-def codes(states: list[State]) -> npt.NDArray[np.int8]:
+def prefix_labels(states: list[State]) -> npt.NDArray[np.int8]:
     """Give the labels of the design up to the first pair without one: int8[m]."""
     labels = [state.label for state in states]
     return np.array(labels[: labels.index(None)] if None in labels else labels, np.int8)

@@ -11,7 +11,7 @@ PAGE = "page"
 
 WORDS = {Label.POSITIVE: "positive", Label.NEGATIVE: "negative", Label.UNSURE: "unsure", Label.SKIPPED: "skip"}
 """Labels as files and forms write them."""
-LABELS = {word: label for label, word in WORDS.items()}
+BY_WORD = {word: label for label, word in WORDS.items()}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from foils.formats.rows import Rows
 from foils.labelling.cells import safe
 from foils.labelling.drawn import stored
 from foils.labelling.events import WORDS, Event, Given
-from foils.labelling.labels import TABLE_SUFFIXES, Labels, read_table
+from foils.labelling.labels import TABLE_SUFFIXES, Labels, read_label_table
 from foils.labelling.store import LabelStore, given, insert
 from foils.mining.stored import Result
 from foils.records import find
@@ -85,7 +85,7 @@ def import_labels(result: Result, path: Path) -> Imported:
         DataError: a row cannot be read; or a pair has another label already: names the lines.
         InputError: no pair is a negative of this result.
     """
-    labels, rows = read_table(path)
+    labels, rows = read_label_table(path)
     mine = _negative_pairs(result, labels)
     if len(labels) and not mine.any():
         raise InputError(

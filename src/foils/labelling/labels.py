@@ -18,7 +18,7 @@ from foils.formats.messages import quoted
 from foils.formats.rows import Field, Rows
 from foils.labelling.cells import plain
 from foils.labelling.drawn import stored
-from foils.labelling.events import LABELS, WORDS
+from foils.labelling.events import BY_WORD, WORDS
 from foils.labelling.store import FILE, LabelStore
 
 TABLE_SUFFIXES = (".csv", ".jsonl")
@@ -68,10 +68,10 @@ def read_labels(path: str | Path) -> Labels:
         given = given / FILE
     if given.name.endswith(".sqlite"):
         return _from_store(LabelStore(given))
-    return read_table(given)[0]
+    return read_label_table(given)[0]
 
 
-def read_table(path: Path) -> tuple[Labels, Rows]:
+def read_label_table(path: Path) -> tuple[Labels, Rows]:
     """Read a .csv or .jsonl table of labels, and where its rows stand; rows that repeat another are left out.
 
     Raises:
@@ -112,7 +112,7 @@ def read_table(path: Path) -> tuple[Labels, Rows]:
 
 
 def _label(word: str, rows: Rows, row: int) -> Label:
-    label = LABELS.get(word.strip().casefold())
+    label = BY_WORD.get(word.strip().casefold())
     if label is None:
         raise DataError(f"{rows.place(row)}: the label is {quoted(word)}; expected positive, negative, unsure or skip")
     return label

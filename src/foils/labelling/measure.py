@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils.estimating import Population, Rate, at_look, estimate_rate, labels_to_halve
-from foils.labelling.drawn import StoredDesign, check_same, codes, stored, words
+from foils.labelling.drawn import StoredDesign, check_same, prefix_labels, stored, words
 from foils.labelling.events import WORDS
 from foils.labelling.population import Negatives, negatives_of, result_of
 from foils.labelling.store import LabelStore
@@ -129,7 +129,7 @@ def counted(result: Result | Mined) -> Counted | None:
     if drawn is None:
         return None
     check_same(opened, drawn)
-    return Counted(drawn, negatives_of(opened, drawn.facts.scorer), codes(store.states(drawn.pairs)))
+    return Counted(drawn, negatives_of(opened, drawn.facts.scorer), prefix_labels(store.states(drawn.pairs)))
 
 
 def last_look(population: Population, drawn: StoredDesign, labels: Int8, *, level: float = 0.95) -> Look | None:

@@ -9,7 +9,6 @@ scorer's scores of the known positives, which tell without any label how good a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from foils import _segments as segments
 from foils.errors import InputError, did_you_mean
@@ -82,13 +80,14 @@ def negatives_of(result: Result | Mined, scorer: str | None = None) -> Negatives
 
     Args:
         result: a finished folder.
-        scorer: the column that guides the draw; None = ``p_positive`` where it is calibrated, else the last one.
+        scorer: the column that guides the draw; None = ``p_positive`` where it is calibrated, else the last column
+            of relevance.
 
     Raises:
         InputError: there is no such column, or no negative.
     """
     result = result_of(result)
-    table = pa.concat_tables(_groups(result, "negatives", COLUMNS)).combine_chunks()
+    table = pa.concat_tables(result.groups("negatives", COLUMNS)).combine_chunks()
     lengths = np.asarray(pc.list_value_length(table["negative_ids"]).to_numpy(), np.int64)
     if not lengths.sum():
         raise InputError(f"{result.path} holds no negative, so there is nothing to label")
@@ -132,17 +131,20 @@ def _bands(ranks: Int64) -> tuple[Int64, tuple[str, ...]]:
 
 
 def _guide(result: Result, scorer: str | None, table: pa.Table) -> str | None:
-    columns = list(result.recipe.columns())
+    columns, likenesses = list(result.recipe.columns()), result.recipe.likenesses()
+    kept = [name for name in columns if result.identity.candidates_stored or name == result.identity.scores]
     calibrated = bool((_flat(table[P_POSITIVE], np.float64) > 0).any())  # 0 = judged non-relevant, not calibrated
     there = [*([P_POSITIVE] if calibrated else []), *columns]
     if scorer is None:
-        return P_POSITIVE if calibrated else next(reversed(columns), None)
+        # Likeness is missing of most pairs, or of one kind of positives only; any score is better than none.
+        ordered = [name for name in kept if name in likenesses] + [name for name in kept if name not in likenesses]
+        return P_POSITIVE if calibrated else next(reversed(ordered), None)
     if scorer not in there:
         raise InputError(f"{result.path} has no scores {scorer!r}; {did_you_mean(scorer, there)}")
-    if scorer not in (P_POSITIVE, result.identity.scores) and not result.identity.candidates_stored:
+    if scorer not in (P_POSITIVE, *kept):
         raise InputError(
-            f"{result.path}: of {scorer!r} nothing is kept, because candidates were not stored; give --scorer "
-            f"{result.identity.scores}"
+            f"{result.path}: of {scorer!r} nothing is kept, because candidates were not stored; leave --scorer out, or "
+            f"name one of: {', '.join([P_POSITIVE] * calibrated + kept) or 'there is none'}"
         )
     return scorer
 
@@ -151,11 +153,9 @@ def _scores(result: Result, column: str, table: pa.Table, units: Int64, ranks: I
     """float64[N]; a negative's rank is its place among the stored candidates of its unit."""
     if column in (P_POSITIVE, result.identity.scores):
         return _flat(table["scores" if column != P_POSITIVE else P_POSITIVE], np.float64)
-    if not result.identity.candidates_stored:
-        return np.full(len(units), np.nan)
     found = np.full(len(units), np.nan)
     first = start = 0
-    for group in _groups(result, "candidates", [f"score.{column}"]):
+    for group in result.groups("candidates", [f"score.{column}"]):
         lengths = np.asarray(pc.list_value_length(group[0]).to_numpy(), np.int64)
         inside = slice(first, first + int((units[first:] < start + len(group)).sum()))
         at = segments.bounds(lengths)[:-1][units[inside] - start] + ranks[inside] - 1
@@ -169,7 +169,7 @@ def _known(result: Result, column: str | None) -> Float64 | None:
     if column is None or not result.identity.candidates_stored:
         return None
     name = f"positive_score.{column}"
-    scores = np.concatenate([_flat(group[0], np.float64) for group in _groups(result, "candidates", [name])])
+    scores = np.concatenate([_flat(group[0], np.float64) for group in result.groups("candidates", [name])])
     known = scores[np.isfinite(scores)]
     return known if len(known) else None
 
@@ -188,13 +188,6 @@ def _expected(p: Float64) -> Float64 | None:
 def _finite(scores: Float64) -> Float64:
     """Take infinite scores as none."""
     return np.where(np.isfinite(scores), scores, np.nan)
-
-
-def _groups(result: Result, name: str, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield some columns of a table, a row group at a time."""
-    with pq.ParquetFile(result.path / f"{name}.parquet", page_checksum_verification=True) as file:
-        for number in range(file.metadata.num_row_groups):
-            yield file.read_row_group(number, columns=columns)
 
 
 def _flat(lists: pa.ChunkedArray, dtype: Any) -> npt.NDArray[Any]:

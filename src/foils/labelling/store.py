@@ -46,7 +46,6 @@ SCHEMA = (
     ),
 )
 LAST = "SELECT MAX(number) FROM events WHERE anchor_id = ? AND item_id = ?"
-STATE = f"SELECT number, label, note FROM events WHERE number = ({LAST})"
 # The last label given on the page that was not taken back, unless something else was said of its pair since.
 UNDOABLE = """SELECT number, anchor_id, item_id FROM events AS given
     WHERE origin = ? AND undoes IS NULL AND NOT EXISTS (SELECT 1 FROM events WHERE undoes = given.number)
@@ -59,6 +58,8 @@ INSERT = """INSERT INTO events (token, anchor_id, item_id, label, note, undoes, 
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 EVERY = """SELECT anchor_id, item_id, label, note, seconds, at, number FROM events
     WHERE number IN (SELECT MAX(number) FROM events GROUP BY anchor_id, item_id) ORDER BY number"""
+NOTHING = State(0, None, "")
+"""Of a pair of which nothing was said."""
 
 
 class Outcome(Enum):
@@ -190,7 +191,9 @@ class LabelStore:
     def states(self, pairs: Sequence[tuple[str, str]]) -> list[State]:
         """Tell the current label of each of some pairs."""
         with self.reading() as connection:
-            return [_state(connection.execute(STATE, pair).fetchone()) for pair in pairs]
+            rows = connection.execute(EVERY).fetchall()
+        there = {(row[0], row[1]): State(row[6], None if row[2] is None else Label(row[2]), row[3]) for row in rows}
+        return [there.get(pair, NOTHING) for pair in pairs]
 
     def labelled(self, pairs: Sequence[tuple[str, str]]) -> int:
         """Count those of some pairs that have a label."""
@@ -257,9 +260,3 @@ def _undoable(connection: sqlite3.Connection) -> Undone | None:
     if row is None or connection.execute(TOUCHED, (*row[1:], row[0], PAGE)).fetchone():
         return None
     return Undone(*row)
-
-
-def _state(row: tuple[int, int | None, str] | None) -> State:
-    if row is None:
-        return State(0, None, "")
-    return State(row[0], None if row[1] is None else Label(row[1]), row[2])

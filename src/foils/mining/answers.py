@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from foils.candidates import Candidates, Kind
+from foils.candidates import Kind
 from foils.errors import InputError, did_you_mean
 from foils.found import found_table
-from foils.mining import tables
 from foils.mining.stored import Result
 from foils.positives import Int64
 from foils.scorers import Remote
@@ -31,7 +29,7 @@ def found_positives(result: Result, column: str, threshold: float, provenance: L
     if not 0 < threshold <= 1:
         raise InputError(f"threshold is {threshold}; expected a probability above 0 and at most 1")
     anchors, items, p = [], [], []
-    for candidates in _stored(result):
+    for candidates in result.blocks():
         scores = candidates.columns[column].values
         trusted = candidates.columns["p_positive"].values == 0
         rows, places = np.nonzero((scores >= np.float32(threshold)) & ~trusted & (candidates.items >= 0))
@@ -46,7 +44,7 @@ def unscored(result: Result) -> pa.Table:
     first = result.recipe.source.fields.depths(result.identity.negatives)[0]
     remote = [part.fields for part in result.recipe.scorers if isinstance(part.fields, Remote)]
     parts = [pa.table({name: pa.array([], pa.string()) for name in ("column", "anchor_id", "item_id", "role")})]
-    for candidates in _stored(result) if remote else ():
+    for candidates in result.blocks() if remote else ():
         units = candidates.units
         for fields in remote:
             of_candidates, of_positives = fields.unanswered(candidates, first)
@@ -56,14 +54,6 @@ def unscored(result: Result) -> pa.Table:
             sides = (units.pair_anchors()[of_positives], units.positives[of_positives])
             parts.append(_unscored(result, next(iter(fields.columns())), sides, "positive"))
     return pa.concat_tables(parts).combine_chunks()
-
-
-def _stored(result: Result) -> Iterator[Candidates]:
-    """Read the stored candidates a shard at a time."""
-    for number in range(-(-result.identity.units // result.identity.shard_units)):
-        shard = result.shard(number)
-        depth = int(np.max(shard["searched_depth"].to_numpy()))
-        yield tables.stored_candidates(shard, depth, result.recipe.columns())
 
 
 def _unscored(result: Result, column: str, pairs: tuple[Int64, Int64], role: str) -> pa.Table:

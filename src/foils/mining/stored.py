@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -102,6 +102,31 @@ class Result:
                 return _open(path).read_row_group(number)
 
         return lru_cache(maxsize=2)(read)
+
+    def blocks(self, anchors: Int64 | None = None) -> Iterator[Candidates]:
+        """Read the candidates of a shard at a time, as they were judged; only units of some anchor rows, unless None.
+
+        Raises:
+            InputError: they were too many to be stored.
+        """
+        for number in range(-(-self.identity.units // self.identity.shard_units)):
+            table = self.shard(number)
+            if anchors is not None:
+                table = table.take(pa.array(np.flatnonzero(np.isin(table["anchor"].to_numpy(), anchors))))
+            if len(table):
+                depth = int(np.max(table["searched_depth"].to_numpy()))
+                yield tables.stored_candidates(table, depth, self.recipe.columns())
+
+    def groups(self, name: Literal["negatives", "candidates"], columns: list[str]) -> Iterator[pa.Table]:
+        """Read some columns of a table, a row group at a time.
+
+        Raises:
+            InputError: candidates were too many to be stored.
+        """
+        path = self._stored() if name == "candidates" else self.path / "negatives.parquet"
+        with _readable(path), _open(path) as file:
+            for number in range(file.metadata.num_row_groups):
+                yield file.read_row_group(number, columns=columns)
 
     def drawn(self, number: int) -> pa.Table:
         """Read the negatives of one shard."""

@@ -120,6 +120,10 @@ class Recipe(msgspec.Struct, frozen=True):
         given = (self.source.fields.columns(), *(scorer.fields.columns() for scorer in self.scorers))
         return {name: kind for columns in given for name, kind in columns.items()}
 
+    def likenesses(self) -> list[str]:
+        """Name the columns that nobody should order candidates by unless they say so."""
+        return [name for part in self.scorers if not part.fields.relevance for name in part.fields.columns()]
+
     def ordered_by(self) -> str:
         """Name the column that the sampler orders by: what the table of negatives holds as ``scores``."""
         column = self.sampler.fields.column
@@ -200,11 +204,6 @@ def _check_calibrator(recipe: Recipe, where: Callable[[Path], str]) -> None:
             )
 
 
-def _likenesses(recipe: Recipe) -> list[str]:
-    """Name the columns that nobody should order candidates by unless they say so."""
-    return [name for part in recipe.scorers if not part.fields.relevance for name in part.fields.columns()]
-
-
 def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
     if fields.column == "p_positive":
         return _check_use_of_p_positive(recipe, where, fields)
@@ -217,8 +216,8 @@ def _check_part(recipe: Recipe, where: str, fields: Rule | Sampler) -> None:
             f"source found; add a scorer, as in scorers: [{{vectors: {{}}}}], or name one: {', '.join(columns)}"
         )
     name = next(reversed(columns)) if fields.column is None else fields.column
-    if fields.column is None and name in _likenesses(recipe):
-        others = [column for column in columns if column not in _likenesses(recipe)]
+    if fields.column is None and name in recipe.likenesses():
+        others = [column for column in columns if column not in recipe.likenesses()]
         raise RecipeError(
             f"{where}: no column is named, and the last one, {name!r}, tells how alike two texts are, not how well "
             f"they match; name one, as in column: {others[-1]}"

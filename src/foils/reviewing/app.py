@@ -23,7 +23,7 @@ from foils.collection import Collection
 from foils.errors import FolderError
 from foils.estimating import Population
 from foils.labelling import LabelStore, Look, StoredDesign, last_look
-from foils.labelling.drawn import codes
+from foils.labelling.drawn import prefix_labels
 from foils.labelling.events import State
 from foils.labelling.store import Outcome
 from foils.reporting.page import STYLE
@@ -101,7 +101,7 @@ class Answers:
         position = int(request.path_params.get("position", first + 1)) - 1
         if not 0 <= position <= first:
             return PlainTextResponse("There is no such pair, or its turn has not come yet.\n", NOT_FOUND)
-        said, look = request.query_params.get("said", ""), self.look(codes(states))
+        said, look = request.query_params.get("said", ""), self.look(prefix_labels(states))
         return HTMLResponse(self.write(pages.facts(self.review, self.keys.place, states, position, said, look)))
 
     async def label(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from foils.errors import InputError
 from foils.labelling import StoredDesign
-from foils.labelling.events import LABELS, Event
+from foils.labelling.events import BY_WORD, Event
 
 LONGEST_NOTE = 2000
 LONGEST_SECONDS = 600.0
@@ -33,7 +33,7 @@ def label_of(drawn: StoredDesign, body: bytes) -> tuple[int, int, Event]:
     position = _number(form, "position") - 1
     if not 0 <= position < len(drawn):
         raise FormError("There is no such pair.")
-    if form["label"] not in LABELS:
+    if form["label"] not in BY_WORD:
         raise FormError("There is no such label.")
     if len(form["note"]) > LONGEST_NOTE:
         raise FormError(f"The note is longer than {LONGEST_NOTE} characters.")
@@ -41,7 +41,7 @@ def label_of(drawn: StoredDesign, body: bytes) -> tuple[int, int, Event]:
     event = Event(
         _token(form),
         *drawn.pairs[position],
-        label=LABELS[form["label"]],
+        label=BY_WORD[form["label"]],
         note=form["note"].replace("\r\n", "\n").strip(),
         seconds=round(took, 2) if 0 <= took <= LONGEST_SECONDS else None,
     )

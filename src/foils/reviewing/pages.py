@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from foils.estimating import Label
 from foils.labelling import Look, next_look
-from foils.labelling.drawn import codes, words
-from foils.labelling.events import LABELS, State
+from foils.labelling.drawn import prefix_labels, words
+from foils.labelling.events import BY_WORD, State
 from foils.labelling.wording import look_words
 from foils.reporting.page import fill, prepared
 from foils.reviewing.guard import HERE, new_token
@@ -56,7 +56,7 @@ def facts(
     shown = None if position == len(states) else review.pairs
     return {
         "place": place,
-        "codes": LABELS,
+        "labels": BY_WORD,
         "position": position + 1,
         "notice": NOTICES.get(said),
         "progress": _progress(review, states, look),
@@ -74,7 +74,7 @@ def facts(
 
 
 def _progress(review: Review, states: list[State], look: Look | None) -> dict[str, Any]:
-    labels = codes(states)
+    labels = prefix_labels(states)
     done, n = len(labels), len(states)
     upcoming = next_look(review.drawn, done)
     return {
