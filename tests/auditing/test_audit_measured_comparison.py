@@ -98,10 +98,24 @@ def test_one_design_cannot_speak_for_others(ones):
     label(ones["narrow"], odd, n=10_000)
     found = compare_measured(ones["narrow"], ones["wide"])
     outside = len(set(pairs_of(ones["wide"])) - set(pairs_of(ones["narrow"])))
-    assert f"too few of the negatives there are labelled, and {outside:,} of " in found.why
+    wide = ones["wide"]
+    assert f"too few of the negatives of {wide.path} are labelled, and {outside:,} of its " in found.why
     assert f"foils review {ones['wide'].path}" in found.why
     assert (found.now, found.before, found.of_files, found.of_recipes) == (None,) * 4
-    assert "too few of the negatives here" in compare_measured(ones["wide"], ones["narrow"]).why
+    assert f"too few of the negatives of {wide.path}" in compare_measured(wide, ones["narrow"]).why
+
+
+def test_labels_of_other_negatives_are_named(ones):
+    stale = ones["wide"].path / "manifest.json"
+    label(ones["wide"], odd, n=96)
+    stale.write_text(stale.read_text().replace('"negatives": "', '"negatives": "0'))
+    before = Result(stale.parent)
+    assert "the labels were not used. " in compare_measured(ones["shifted"], before).why
+    label(ones["shifted"], odd, n=96)
+    why = compare_measured(ones["shifted"], before).why
+    assert why.startswith("the labels were not used. ")
+    assert "have changed since" in why
+    assert "are none of the other folder's" in why
 
 
 def test_nothing_to_compare(ones):
@@ -150,5 +164,5 @@ def test_in_the_report(ones):
     assert f"Measured on {rates.labels} labels, of both folders" in html
     LabelStore.of(ones["wide"].path).path.unlink()
     alone = foils.audit(now, compare_with=before)
-    assert "The measured rates are not compared: too few of the negatives there" in alone.summary()
-    assert "The measured rates are not compared: too few of the negatives there" in alone.html()
+    for shown in (alone.summary(), alone.html()):
+        assert f"The measured rates are not compared: too few of the negatives of {ones['wide'].path}" in shown

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from label_world import World
 
-from foils.errors import InputError
+from foils.errors import FolderError, InputError
 from foils.labelling import negatives_of
 from foils.labelling.population import band_name
 
@@ -79,6 +79,14 @@ def test_without_stored_candidates_the_scores_of_the_negatives_guide(tmp_path, q
     (tmp_path / "ranked").mkdir()
     result = World.make(tmp_path / "ranked", recipe="hybrid").result()
     assert negatives_of(result).scorer is None  # it was ordered by rank
+
+
+def test_a_damaged_table_is_said(world):
+    for name in ("candidates", "negatives"):
+        path = world.out / f"{name}.parquet"
+        path.write_bytes(path.read_bytes()[:-9])
+        with pytest.raises(FolderError, match=rf"{name}.parquet cannot be read"):
+            negatives_of(world.result())
 
 
 def test_an_unknown_scorer(world):

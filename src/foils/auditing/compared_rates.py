@@ -70,9 +70,10 @@ class Union:
 
 def compare_measured(now: Result, before: Result) -> ComparedRates | None:
     """Compare the measured rates of two results of the same data; None where neither has labels that count."""
-    found = [labels_of(result)[0] for result in (now, before)]
+    read = [labels_of(result) for result in (now, before)]
+    found = [one for one, _ in read]
     if found[0] is None and found[1] is None:
-        return None
+        return None if read[1][1] is None else _none(_clause(read[1][1]))
     ready = [one if one is not None and shown_look(one) else None for one in found]
     if ready[0] is None and ready[1] is None:
         return _none("neither folder has as many labels as its first look asks for")
@@ -82,15 +83,16 @@ def compare_measured(now: Result, before: Result) -> ComparedRates | None:
     if both[0].digest == both[1].digest:
         return _none("both hold the same negatives, so their rates are the same")
     union = _union(*both)
-    sides = ((ready[0], union.now, "here", now), (ready[1], union.before, "there", before))
-    for (side, places, name, result), other in zip(sides, (union.before, union.now), strict=True):
-        outside = len(np.setdiff1d(places, other))
+    places = union.now, union.before
+    for side, own, other, result, (_, unused) in zip(ready, places, places[::-1], (now, before), read, strict=True):
+        outside = len(np.setdiff1d(own, other))
         if side is None and outside:
+            few = f"too few of the negatives of {result.path} are labelled" if unused is None else _clause(unused)
             return _none(
-                f"too few of the negatives {name} are labelled, and {outside:,} of {len(places):,} are none of the "
-                f"other folder's, so that no label speaks for them; label with: foils review {result.path} --data DATA"
+                f"{few}, and {outside:,} of its {len(own):,} negatives are none of the other folder's, so that no label "
+                f"speaks for them; label with: foils review {result.path} --data DATA"
             )
-    return _compared(union, [(side, places) for side, places, _, _ in sides if side is not None])
+    return _compared(union, [(side, own) for side, own in zip(ready, places, strict=True) if side is not None])
 
 
 def _compared(union: Union, given: list[tuple[Counted, Int64]]) -> ComparedRates:
@@ -167,6 +169,11 @@ def _bands(now: Negatives, before: Negatives) -> Int64:
 
 def _none_missing(strengths: Float64) -> Float64 | None:
     return None if np.isnan(strengths).all() else strengths
+
+
+def _clause(sentence: str) -> str:
+    """Make a sentence the rest of another one."""
+    return f"{sentence[0].lower()}{sentence[1:].rstrip('.')}"
 
 
 def _none(why: str) -> ComparedRates:

@@ -15,6 +15,8 @@ from foils.estimating import Share, weighted_share
 from foils.labelling import Counted
 
 LABELS = "labels"
+EVIDENCE = ("hidden positives", LABELS, "p_positive")
+"""In the order of a report: what is known, what is measured, what is guessed."""
 
 
 def labelled_gradients(subject: Subject, found: Counted, shown: int | None) -> Gradients | None:

@@ -30,7 +30,7 @@ from foils.auditing.hardness import hardness
 from foils.auditing.hidden import Hidden, Truth, hidden
 from foils.auditing.leakage import leakage, splits_in
 from foils.auditing.measured import Measured, labels_of, measured
-from foils.auditing.measured_gradients import labelled_gradients
+from foils.auditing.measured_gradients import EVIDENCE, labelled_gradients
 from foils.auditing.near import near_duplicates
 from foils.auditing.report import REPORT, About, Effort, Report, Unknown
 from foils.auditing.shortfall import shortfall
@@ -243,7 +243,7 @@ def _report(
         leakage=leaks,
         hidden=found,
         measured=rates,
-        gradients=[*all_gradients(subject, hits), *by_labels],
+        gradients=sorted([*all_gradients(subject, hits), *by_labels], key=lambda one: EVIDENCE.index(one.evidence)),
         comparison=changed,
         examples=find_examples(subject, none if hits is None else hits[0], wrong | leaking, nearly, rejected),
         notes=[*_notes(subject, known, has_scores=hard is not None), *unused],

@@ -33,7 +33,7 @@ def reliability_plot(calibration: Calibration) -> str:
     def draw(axes: Any) -> None:
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle="--", label="as said")
         for name, colour, each in drawn:
-            said, found = ([100 * getattr(one, which) for one in each.bins] for which in ("said", "found"))
+            said, found = [100 * one.said for one in each.bins], [100 * one.found for one in each.bins]
             sides = [
                 [100 * (one.found - one.low) for one in each.bins],
                 [100 * (one.high - one.found) for one in each.bins],

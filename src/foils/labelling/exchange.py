@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -126,8 +128,8 @@ def _new(
     return events
 
 
-def _negative_pairs(result: Result, labels: Labels) -> Any:
-    """bool[L], whether each labelled pair is a negative of the result."""
+def _negative_pairs(result: Result, labels: Labels) -> npt.NDArray[np.bool_]:
+    """Tell which labelled pairs are negatives of the result: bool[L]."""
     table = pq.read_table(result.path / "negatives.parquet", columns=["anchor_id", "negative_ids"])
     wanted = set(labels.anchor_ids.to_pylist())
     rows = find(table["anchor_id"].combine_chunks().cast(pa.large_string()), pa.array(wanted, pa.large_string()))
@@ -137,11 +139,7 @@ def _negative_pairs(result: Result, labels: Labels) -> Any:
         for anchor, items in zip(table["anchor_id"].to_pylist(), table["negative_ids"].to_pylist(), strict=True)
         for item in items
     }
-    return _booleans(pair in pairs for pair in labels.pairs())
-
-
-def _booleans(values: Iterable[bool]) -> Any:
-    return pa.array(list(values), pa.bool_()).to_numpy(zero_copy_only=False)
+    return np.array([pair in pairs for pair in labels.pairs()], bool)
 
 
 def _conflicts(conflicts: list[str]) -> str:

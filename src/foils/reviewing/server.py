@@ -60,7 +60,7 @@ def listening(port: int) -> socket.socket:
         opened.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         opened.close()
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise InputError(f"--port {port}: {reason}; choose another, or 0 for any that is free") from error
     return opened
 

@@ -81,8 +81,9 @@ class Place:
             InputError: the environment variable is not set.
             MissingExtraError: httpx is not installed.
         """
-        for name, example in (("url", "http://127.0.0.1:8000/v1"), ("model", "NAME")):
-            if not getattr(self, name):
+        named = (("url", self.url, "http://127.0.0.1:8000/v1"), ("model", self.model, "NAME"))
+        for name, value, example in named:
+            if not value:
                 raise RecipeError(
                     f"scorers.{column}: {name} is missing; name the endpoint and the model that judge, as in "
                     f"--set scorers.{column}.{name}={example}"
