@@ -42,6 +42,13 @@ def test_a_wrong_cookie(page, cookie, path):
     assert refused(page.get(path, headers={"cookie": f"{COOKIE}={value}".encode("latin-1")}))
 
 
+@pytest.mark.parametrize("other", ['theme={"dark": true}', "flag", "a b=c d", "\xfc=\xff", "=", ""])
+def test_cookies_of_other_servers_of_this_machine(page, other):
+    page.client.cookies.clear()
+    for line in (f"{other}; {COOKIE}={page.keys.cookie}", f"{COOKIE}={page.keys.cookie}; {other}"):
+        assert page.get(headers={"cookie": line.encode("latin-1")}).status_code == 200
+
+
 def test_a_post_without_the_cookie(page):
     fields = page.fields(page.get().text)
     page.client.cookies.clear()

@@ -31,6 +31,15 @@ def test_a_pair(page, world):
     assert "<summary>2 more</summary>" in content
 
 
+def test_of_many_known_positives_some_are_shown(page, monkeypatch):
+    monkeypatch.setattr("foils.reviewing.pairs.MOST_KNOWN", 3)
+    content = page.get().text
+    assert len(texts(content)) == 2 + 3
+    assert "4 known positives" in content
+    assert "<summary>1 more</summary>" in content
+    assert "And 1 more, which are not shown here." in content
+
+
 def test_blind(page):
     """Nothing of scorer, source, rank or chance, and no id."""
     page.label()

@@ -89,8 +89,8 @@ def compare_measured(now: Result, before: Result) -> ComparedRates | None:
         if side is None and outside:
             few = f"too few of the negatives of {result.path} are labelled" if unused is None else _clause(unused)
             return _none(
-                f"{few}, and {outside:,} of its {len(own):,} negatives are none of the other folder's, so that no label "
-                f"speaks for them; label with: foils review {result.path} --data DATA"
+                f"{few}, and {outside:,} of its {len(own):,} negatives are none of the other folder's, so that no "
+                f"label speaks for them; label with: foils review {result.path} --data DATA"
             )
     return _compared(union, [(side, own) for side, own in zip(ready, places, strict=True) if side is not None])
 

@@ -99,7 +99,7 @@ def read_calibration(path: str | Path) -> Calibration:
     """
     try:
         return msgspec.json.decode(Path(path).read_bytes(), type=Calibration)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, RecursionError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read as a calibration: {error}; give the file that foils calibrate --out named"
         ) from error

@@ -54,6 +54,7 @@ def facts(
         look: the last that was reached.
     """
     shown = None if position == len(states) else review.pairs
+    known, unshown = ([], 0) if shown is None else shown.known(position)
     return {
         "place": place,
         "labels": BY_WORD,
@@ -62,7 +63,8 @@ def facts(
         "progress": _progress(review, states, look),
         "anchor": None if shown is None else shown.anchor(position),
         "candidate": None if shown is None else shown.candidate(position),
-        "known": [] if shown is None else shown.known(position),
+        "known": known,
+        "unshown": unshown,
         "open_positives": OPEN_POSITIVES,
         "state": None if shown is None else states[position],
         "again": _again(states) if shown is None else [],

@@ -15,6 +15,8 @@ from foils.records import Records
 
 LONGEST = 200_000
 """Characters of a text that are shown; the page says where one was cut."""
+MOST_KNOWN = 50
+"""Known positives that are shown; a user of a shop may have thousands."""
 VISIBLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"} | {
     code: "\ufffd" for code in range(0x7F, 0xA0)
 }
@@ -72,9 +74,10 @@ class Pairs:
         """Give a pair's candidate."""
         return _shown(self.collection.items, int(self.items[position]))
 
-    def known(self, position: int) -> list[Shown]:
-        """Give the known positives of a pair's anchor."""
-        return [_shown(self.collection.items, int(row)) for row in self.positives.row(int(self.anchors[position]))]
+    def known(self, position: int) -> tuple[list[Shown], int]:
+        """Give the first known positives of a pair's anchor, and how many more there are."""
+        rows = self.positives.row(int(self.anchors[position]))
+        return [_shown(self.collection.items, int(row)) for row in rows[:MOST_KNOWN]], max(0, len(rows) - MOST_KNOWN)
 
 
 def _shown(records: Records, row: int) -> Shown:
