@@ -258,7 +258,7 @@ def exact_dot(left: Array, right: Array) -> Array:
     scores = xp.empty(left.shape[0], dtype=xp.float32, device=device(left))
     if not is_torch(left):
         every = np.arange(len(left))
-        kernels("foils._folds").dots(left, every, right, every, scores)
+        kernels("foils._folds").dots(np.ascontiguousarray(left), every, np.ascontiguousarray(right), every, scores)
         return scores
     for block in row_blocks(left.shape[0], left.shape[1], _cells_at_once(left)):
         scores[block] = fold(left[block].double() * right[block].double()).float()

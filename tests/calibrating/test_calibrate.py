@@ -230,7 +230,10 @@ def test_a_file_of_it_is_read_again_and_a_plot_stands_alone(planted, tmp_path):
     assert "calibration error" in text
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"p_positive": {}}', "[1]", '{"p_positive": {"platt": ' + "[" * 100_000])
+DEEP = '{"p_positive": {"platt": ' + "[" * 100_000
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"p_positive": {}}', "[1]", DEEP])
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     path = tmp_path / "calibration.json"
     path.write_text(content)

@@ -1,5 +1,8 @@
 """Designs that are kept, and the rates that follow from labels."""
 
+import sqlite3
+from contextlib import closing
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +34,17 @@ def test_a_design_is_kept(world):
     assert (again.pairs, again.facts) == (drawn.pairs, drawn.facts)
     assert [world.pairs()[place] for place in drawn.design.order] == drawn.pairs
     assert len(negatives) == 120
+
+
+@pytest.mark.parametrize("facts", ["{}", "{", "[" * 9])
+def test_a_design_that_cannot_be_read_is_said(world, facts):
+    stored_or_drawn(world.result(), n=20)
+    with closing(sqlite3.connect(LabelStore.of(world.out).path)) as connection:
+        connection.execute("DROP TRIGGER no_update_of_design")
+        connection.execute("UPDATE design SET facts = ?", (facts,))
+        connection.commit()
+    with pytest.raises(FolderError, match=r"labels.sqlite: its design cannot be read .*; put a copy"):
+        measure(world.result())
 
 
 def test_a_design_of_more_than_there_is(world):

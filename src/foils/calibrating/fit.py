@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from foils.calibrating.pairs import Float64, Pairs
 from foils.calibrators import Calibrator, Cascade, Input, Isotonic, One, Platt, Stacker, Term
@@ -47,6 +46,8 @@ def fit_isotonic(entry: Input, pairs: Pairs) -> Isotonic:
     hits[0] += 0.5
     mass[0] += 0.5
     mass[-1] += 0.5
+    from scipy.optimize import isotonic_regression  # slow to load
+
     found = isotonic_regression(hits / mass, weights=mass)
     ends = np.unique(np.concatenate([found.blocks[:-1], found.blocks[1:] - 1]))
     probabilities = np.round(np.clip(found.x[ends], 0, 1), DIGITS)

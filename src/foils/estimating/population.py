@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from foils.errors import InputError
 from foils.estimating.allocation import relative_weights
@@ -88,7 +87,7 @@ class Population:
         if self.scores is not None:
             scored = ~np.isnan(self.scores)
             if scored.any():
-                strengths[scored] = ndtri((rankdata(self.scores[scored]) - 0.5) / scored.sum())
+                strengths[scored] = ndtri((_mean_ranks(self.scores[scored]) - 0.5) / scored.sum())
         return strengths
 
     @cached_property
@@ -139,3 +138,11 @@ def _numbers(name: str, numbers: Any) -> Float64 | None:
     if np.isinf(given).any():
         raise InputError(f"{name} holds an infinite number; expected finite numbers, or NaN for a pair without a score")
     return given
+
+
+def _mean_ranks(values: Float64) -> Float64:
+    """Rank values from 1; equal ones share their mean rank. SciPy's own would load all of its statistics."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Float64 = (last - (counts - 1) / 2)[places]
+    return ranks

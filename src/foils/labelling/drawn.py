@@ -98,7 +98,11 @@ def keep(store: LabelStore, drawn: StoredDesign) -> None:
 
 
 def stored(store: LabelStore) -> StoredDesign | None:
-    """Read the design; None where none was drawn."""
+    """Read the design; None where none was drawn.
+
+    Raises:
+        FolderError: it cannot be read.
+    """
     if not store.exists:
         return None
     with store.reading() as connection:
@@ -106,7 +110,13 @@ def stored(store: LabelStore) -> StoredDesign | None:
         rows = connection.execute("SELECT place, anchor_id, item_id, pi FROM pairs ORDER BY position").fetchall()
     if row is None:
         return None
-    facts = msgspec.json.decode(row[0], type=Facts)
+    try:
+        facts = msgspec.json.decode(row[0], type=Facts)
+    except msgspec.DecodeError as error:
+        raise FolderError(
+            f"{store.path}: its design cannot be read ({error}); put a copy of the file in its place, or "
+            "move it away and import labels that were exported (foils review DIR --import FILE)"
+        ) from error
     places, pi = np.array([row[0] for row in rows], np.int64), np.array([row[3] for row in rows], np.float64)
     return StoredDesign(
         facts, Design(order=places, pi=pi, size=facts.size, looks=facts.looks), [row[1:3] for row in rows]

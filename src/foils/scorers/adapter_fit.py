@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from foils import _array
 from foils._array import Key
@@ -138,6 +137,8 @@ def _fit(features: Float64, labels: Bool, ridge: float) -> tuple[Float64, Float6
 def _minimum(features: Float64, labels: Bool, ridge: float) -> tuple[Float64, float]:
     """Find the weights and the offset at the minimum."""
     start, given = np.zeros(features.shape[1] + 1), (features, labels, _balanced(labels), ridge)
+    from scipy.optimize import minimize  # slow to load
+
     found = minimize(_loss, start, given, method="L-BFGS-B", jac=True, options={"maxiter": STEPS})
     return found.x[:-1], float(found.x[-1])
 

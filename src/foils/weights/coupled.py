@@ -17,7 +17,6 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import expit
 
 Bool = npt.NDArray[np.bool_]
@@ -98,6 +97,8 @@ def _soft(labels: Bool, own: Float64, other: Float64) -> Float64:
 
 def _level(logits: Float64, total: float) -> float:
     """Find the intercept at which the chances add up to a total."""
+    from scipy.optimize import brentq  # slow to load
+
     return float(brentq(lambda intercept: expit(logits + intercept).sum() - total, -100.0, 100.0))
 
 
