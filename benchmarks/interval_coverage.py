@@ -1,6 +1,7 @@
 """Does the interval of a measured rate hold the truth as often as it says? A simulation.
 
-    python benchmarks/interval_coverage.py [--repetitions 4000] [--processes 2] [--quick]
+    python benchmarks/interval_coverage.py [--repetitions 4000] [--processes 2] [--seed 0] [--quick]
+    python benchmarks/interval_coverage.py --only 1,0.1,0.7 --only 20,0.03,0.9 --seed 1
 
 A world is a population of pairs whose labels and scores are drawn: anchors with 1, 5 or 20 candidates, whose
 probability of a positive differs by anchor (beta, correlation 0.2 within an anchor), and a binormal scorer of a given
@@ -8,8 +9,8 @@ AUC whose noise is shared within an anchor in part. Of each world 400 pairs are 
 and all 400 labels are used as they are, and the looks of the design by one who stops at the first narrow interval.
 
 Three more tables: an interval that takes labels of one anchor for independent; how many plain labels the scorer is
-worth; and what a useless scorer costs. Writes docs/measured-rate.json and docs/measured-rate.md; ``--quick`` writes
-nothing and takes half a minute.
+worth; and what a useless scorer costs. Writes docs/measured-rate.json and docs/measured-rate.md. ``--quick`` takes half
+a minute; ``--only`` looks closer at some worlds, such as with another seed. Neither writes.
 """
 
 from __future__ import annotations
@@ -274,6 +275,23 @@ def shown_cell(row: dict[str, Any]) -> str:
     return shown if row["positives"] >= FEW else f"({shown})"
 
 
+def shown_row(row: dict[str, Any]) -> str:
+    """Show one cell in a line, with the standard error of its coverage."""
+    error = (row["coverage"] * (1 - row["coverage"]) / row["repetitions"]) ** 0.5
+    return (
+        f"{row['candidates']:>2} candidates, rate {row['rate']:.1%}, AUC {row['auc']}, {row['target']}, "
+        f"{row['labels']}: {row['coverage']:.2%} ± {error:.2%}, above {row['missed_above']:.2%}, below "
+        f"{row['missed_below']:.2%}, width {row['width']:.4f}, {row['positives']:.1f} positives"
+        f"{', misses its bar' if fails(row) else ''}\n"
+    )
+
+
+def world_of(text: str) -> World:
+    """Read a world such as ``20,0.03,0.9``."""
+    candidates, rate, auc = text.split(",")
+    return World(int(candidates), float(rate), float(auc))
+
+
 def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -281,13 +299,18 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", type=world_of, action="append", metavar="CANDIDATES,RATE,AUC")
     options = parser.parse_args()
     repetitions = 24 if options.quick else options.repetitions
     start = time.perf_counter()
-    parts = [(world, part) for part in range(PARTS) for world in itertools.starmap(World, grid())]
+    worlds = options.only or list(itertools.starmap(World, grid()))
+    parts = [(world, part) for part in range(PARTS) for world in worlds]
     with multiprocessing.Pool(options.processes) as pool:
         each = [(world, repetitions // PARTS, PARTS * options.seed + part) for world, part in parts]
         cells = gathered((world for world, _ in parts), pool.imap(cell, each))
+        if options.only:
+            sys.stdout.write("".join(shown_row(row) for row in cells))
+            return
         few = [World(20, rate, 0.7, 20 * anchors, 0.3) for anchors in (20, 40) for rate in (0.1, 0.4)]
         ignoring = pool.map(clustered, [(world, repetitions, options.seed) for world in few], chunksize=1)
         cases = [(rate, n, max(repetitions // 20, 4), options.seed) for rate in RATES[1:] for n in SIZES]
@@ -296,13 +319,10 @@ def main() -> None:
     page = markdown(facts)
     sys.stdout.write(f"{page}\n{summary(facts)}\n{time.perf_counter() - start:.0f} s\n")
     if not options.quick:
-        (DOCS / "measured-rate.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        text = (DOCS / "measured-rate.md").read_text(encoding="utf-8")
-        head = text.partition(MARK)[0]
-        (DOCS / "measured-rate.md").write_text(f"{head}{MARK}\n\n{summary(facts)}\n{page}", encoding="utf-8")
+        write(facts, page)
 
 
-MARK = "<!-- made by benchmarks/interval_coverage.py -->"
+MARK, END = "<!-- made by benchmarks/interval_coverage.py -->", "<!-- end of the simulation -->"
 
 
 def grid() -> Iterable[tuple[int, float, float]]:
@@ -310,19 +330,35 @@ def grid() -> Iterable[tuple[int, float, float]]:
     return itertools.product(CANDIDATES, RATES, AUCS)
 
 
+def write(facts: dict[str, Any], page: str) -> None:
+    """Write the numbers, and the tables into their place on the page."""
+    (DOCS / "measured-rate.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    text = (DOCS / "measured-rate.md").read_text(encoding="utf-8")
+    head, _, made = text.partition(MARK)
+    rest = made.partition(END)[2]
+    (DOCS / "measured-rate.md").write_text(f"{head}{MARK}\n\n{summary(facts)}\n{page}\n{END}{rest}", encoding="utf-8")
+
+
 def summary(facts: dict[str, Any]) -> str:
-    """Say in two sentences what came out."""
+    """Say in a few sentences what came out, and name the cells that miss."""
     fixed = [row for row in facts["cells"] if isinstance(row["labels"], int)]
     many = [row for row in fixed if row["positives"] >= FEW]
-    stops = [row for row in facts["cells"] if isinstance(row["labels"], str)]
-    low, top, stopped = (
-        f"{pick(row['coverage'] for row in rows):.1%}" for pick, rows in ((min, fixed), (max, many), (min, stops))
+    narrow, looks = ([row for row in facts["cells"] if row["labels"] == how] for how in ("first narrow", "every look"))
+    low, top, first, every = (
+        f"{pick(row['coverage'] for row in rows):.1%}"
+        for pick, rows in ((min, fixed), (max, many), (min, narrow), (min, looks))
     )
-    bad = sum(fails(row) for row in facts["cells"])
+    bad = [row for row in facts["cells"] if fails(row)]
+    named = "; ".join(
+        f"{row['target']}, {row['candidates']} per anchor, rate {row['rate']:.1%}, AUC {row['auc']}, "
+        f"{row['labels']}{' labels' if isinstance(row['labels'], int) else ''}: {row['coverage']:.1%}"
+        for row in bad
+    )
     return (
         f"{facts['repetitions']:,} repetitions of each world. Of {len(fixed)} cells the least coverage is {low}; the "
-        f"largest where at least {FEW} positives are found on average is {top}; the least when stopping at looks is "
-        f"{stopped}. {bad} cells miss their bar."
+        f"largest where at least {FEW} positives are found on average is {top}; the least at the first narrow interval "
+        f"is {first}, and that of all looks together {every}. Cells that miss their bar: {len(bad)}"
+        f"{f' ({named})' if bad else ''}."
     )
 
 

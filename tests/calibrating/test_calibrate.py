@@ -325,5 +325,5 @@ def candidate_ids_of_pairs(mined):
 
 def test_a_rule_of_rates_without_a_calibrator_is_refused(planted):
     _, mined, _ = planted
-    with pytest.raises(RecipeError, match=r"needs a calibrated p_positive.*foils calibrate DIR --labels"):
+    with pytest.raises(RecipeError, match=r"needs a calibrated p_positive.*foils calibrate RESULT --out"):
         mined.rethreshold([RATE])

@@ -12,7 +12,16 @@ import pytest
 
 from foils import _array, rules
 from foils.candidates import Column, Kind
-from foils.rules import REASONS, AbsoluteMargin, MaxFalseNegativeRate, MaxScore, MeanStd, MinScore, RelativeMargin, judge
+from foils.rules import (
+    REASONS,
+    AbsoluteMargin,
+    MaxFalseNegativeRate,
+    MaxScore,
+    MeanStd,
+    MinScore,
+    RelativeMargin,
+    judge,
+)
 
 problems = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("problems.py"))))
 

@@ -1,4 +1,4 @@
-"""A small simulation: intervals hold the truth about as often as they say. benchmarks/coverage.py is the large one."""
+"""A small simulation: intervals hold the truth about as often as they say; benchmarks/interval_coverage.py is large."""
 
 import numpy as np
 import pytest

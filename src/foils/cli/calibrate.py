@@ -22,7 +22,7 @@ from foils.mining import Mined
 from foils.recipes import Recipe
 
 Given = Annotated[
-    Path, Parameter(help="Labels: a result folder, .csv or .jsonl. Default: those given to DIR by foils review.")
+    Path, Parameter(help="Labels: a result folder, .csv or .jsonl. Default: those that foils review stored in FOLDER.")
 ]
 By = Annotated[
     str, Parameter(help="Instead of labels, a column of probabilities to learn from: a reranker's, an LLM's.")

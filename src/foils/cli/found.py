@@ -37,7 +37,11 @@ def overlaid(collection: Collection, path: Path | None, split: str) -> Collectio
     table = _read(path)
     laid = collection.with_found(table, split)
     new = 0 if laid.found is None else len(laid.found)
-    note(f"{path}: {new:,} found pairs are laid over {split}; of {len(table) - new:,} more the data knows better")
+    known = len(table) - new
+    note(
+        f"{path}: {new:,} found pairs are laid over {split}"
+        + (f"; {known:,} more say nothing new, or what the data say stands" if known else "")
+    )
     return laid
 
 

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from foils import planning, recipes
 from foils.cli import limits
+from foils.cli.calibrate import Calibrated, with_calibration
 from foils.cli.console import note, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
 from foils.cli.found import FoundFile, overlaid
@@ -57,6 +58,7 @@ def plan(
     allow: limits.Allows | None = None,
     deny: limits.Denies | None = None,
     found: FoundFile | None = None,
+    calibration: Calibrated | None = None,
     split: Split = "train",
     named: Columns = AS_THEY_ARE,
     seed: Seed = 0,
@@ -81,7 +83,7 @@ def plan(
           --query-vectors q.npy --corpus-vectors c.npy --json
     """
     execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
-    loaded = recipes.load(recipe, set or ())
+    loaded = recipes.load(recipe, with_calibration(set or (), calibration))
     if out is not None:
         check_result_folder(out)
     kept = choose_cache(cache, no_cache=no_cache)

@@ -17,6 +17,7 @@ from foils.cli.stopping import Terminated
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.labelling import DEFAULT_LABELS, FILE, LabelStore, export_labels, import_labels, measure, stored_or_drawn
+from foils.labelling.drawn import stored
 from foils.labelling.wording import measured_words
 from foils.mining import Mined
 from foils.mining.stored import Result
@@ -109,14 +110,23 @@ def _import(result: Result, path: Path) -> None:
             f"of pairs that are no negatives of this result: {done.elsewhere:,}; they are kept for other results and "
             "for calibration"
         )
+    if done.added and stored(LabelStore.of(result.path)) is None:
+        note(
+            f"next: foils review {result.path} --data DATA draws the pairs for a rate; those labelled here count in it"
+        )
 
 
 def _status(result: Result, *, as_json: bool) -> None:
     measured = measure(result)
     if measured is None:
-        raise InputError(
-            f"{result.path}: nothing is labelled there; begin with: foils review {result.path} --data DATA"
+        store = LabelStore.of(result.path)
+        count = len(store.given()) if store.exists else 0
+        what = (
+            f"the {count:,} labels there belong to no design, so no rate follows"
+            if count
+            else "nothing is labelled there"
         )
+        raise InputError(f"{result.path}: {what}; begin with: foils review {result.path} --data DATA")
     if as_json:
         say_json(measured.data())
     else:

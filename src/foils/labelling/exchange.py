@@ -92,8 +92,8 @@ def import_labels(result: Result, path: Path) -> Imported:
     if len(labels) and not mine.any():
         raise InputError(
             f"{shown(str(path))}: none of its pairs ({len(labels):,}) is a negative of {result.path} (the first is "
-            f"{quoted(labels.anchor_ids[0].as_py())}, {quoted(labels.item_ids[0].as_py())}); give labels of the data "
-            "that it was mined from"
+            f"{quoted(labels.anchor_ids[0].as_py())}, {quoted(labels.item_ids[0].as_py())}); are they of other data? "
+            "To calibrate, labels of its other candidates will do: foils calibrate --labels"
         )
     store = LabelStore.of(result.path)
     store.create()

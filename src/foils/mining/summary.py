@@ -31,7 +31,8 @@ def summarise(result: Result) -> str:
         lines.append(f"rejected of {stats['candidates']:,} candidates: {listed}")
     lines += [f"{stats[name]:,} {text}" for name, text in REMARKS if stats[name]]
     lines += [
-        f"{count:,} pairs that {name} was to judge have no score; mined.unscored() lists them"
+        f"{count:,} pairs that {name} was to judge have no score; mined.unscored() lists them, and "
+        "foils export --format unscored"
         for name, count in stats.get("unscored_pairs", {}).items()
         if count
     ]

@@ -81,6 +81,9 @@ def _headline(plan: Plan) -> str:
     said = about(plan.seconds)
     if longest.seconds > LARGE_SHARE * plan.seconds:
         said += f", of which {duration(longest.seconds)} {longest.name}"
+    untimed = [one.column for one in plan.judgings if one.calls is not None]
+    if untimed:
+        said += f", besides judging by {' and '.join(untimed)}"
     return f"{said}; about {size(plan.memory_bytes)} of memory, and at most {size(plan.disk_bytes)} of disk"
 
 

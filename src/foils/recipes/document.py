@@ -16,6 +16,8 @@ Path = tuple[str | int, ...]
 
 PLAIN = tuple(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null"))
 """What a document may hold; dates, sets and objects are refused."""
+SHOWN = 120
+"""Characters of a setting in a message: a calibration is one of thousands."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def override(document: Document, settings: Sequence[str]) -> Document:
             raise RecipeError(f"--set {setting}: {whole} has no fields; set it as a whole, as in {whole}=JSON")
         holder[str(steps[-1])] = _value(text, setting)
         origins = {path: origin for path, origin in origins.items() if path[: len(steps)] != steps}
-        origins[steps] = f"--set {setting}"
+        origins[steps] = f"--set {setting if len(setting) <= SHOWN else setting[: SHOWN - 1] + '…'}"
     return Document(document.file, data, origins)
 
 

@@ -250,7 +250,7 @@ def _check_use_of_p_positive(recipe: Recipe, where: str, fields: Rule | Sampler)
     if recipe.p_positive is None:
         raise RecipeError(
             f"{where}: needs a calibrated p_positive, and this recipe has no calibrator: fit one to labels by "
-            "foils calibrate DIR --labels FILE --out calibration.json, and give --calibration calibration.json"
+            "foils calibrate RESULT --out calibration.json, and give --calibration calibration.json"
         )
     if fields.needs is None or isinstance(fields, Referring):
         raise RecipeError(

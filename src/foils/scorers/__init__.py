@@ -104,9 +104,7 @@ class Remote(Protocol):
     def expected(self, collection: Collection, anchors: Int64, items: Int64) -> tuple[int, int]:
         """Estimate what asking about these pairs takes: calls and tokens."""
 
-    def unanswered(
-        self, candidates: Candidates, first: int
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    def unanswered(self, candidates: Candidates, first: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Tell who was to be asked about and has no score: bool[A, K] candidates, bool[P] positives."""
 
 

@@ -238,12 +238,12 @@ class OpenLlm:
             spent = f"{self.asker.budget.calls:,} calls, {self.asker.budget.tokens:,} tokens"
             said.append(
                 f"{name}: the budget is spent ({spent}), and {tally.unsent['budget']:,} pairs were not asked about; "
-                f"raise max_calls or max_tokens, and mine again: kept answers are not asked again"
+                f"raise max_calls or max_tokens, and mine again with --fresh: kept answers are not asked again"
             )
         if tally.silent:
             said.append(
                 f"{name}: the endpoint gave no answer to {tally.in_a_row} questions in a row, and was asked no more; "
-                "mine again when it answers: kept answers are not asked again"
+                "mine again with --fresh when it answers: kept answers are not asked again"
             )
         if tally.unanswered:
             said.append(f"{name}: {tally.unanswered:,} pairs got no answer after {1 + self.fields.retries} tries")
