@@ -79,6 +79,7 @@ def test_mine_takes_a_calibration_and_gives_the_same(run, data, fitted, out, tmp
     again = tmp_path / "again"
     assert run("rethreshold", out, "--calibration", fitted, "--set", RATE, "--out", again).code == 0
     assert not Mined.open(again).needs_deeper
+    assert run("plan", data.path, *options, "--calibration", fitted, "--set", RATE).code == 0
     there, here = tables(fresh), tables(again)
     assert all(there[name] == here[name] for name in there if name != "identity.json")
     assert json.loads(there["identity.json"])["recipe"]["p_positive"].keys() == {"isotonic"}

@@ -83,6 +83,18 @@ def test_export_and_import(run, mined, tmp_path):
     said = run("review", mined, "--import", path)
     assert "labels.sqlite: 1; there already: 2" in said.out
     assert "of pairs that are no negatives of this result: 1" in said.err
+    assert "next:" not in said.err
+
+
+def test_labels_without_a_design(run, mined, tmp_path):
+    label(mined, ["positive", "negative"])
+    path = tmp_path / "labels.csv"
+    run("review", mined, "--export", path)
+    LabelStore.of(mined).path.unlink()
+    assert "draws the pairs for a rate" in run("review", mined, "--import", path).err
+    said = run("review", mined, "--status")
+    assert said.code == 2
+    assert "the 2 labels there belong to no design" in said.err
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from foils.scorers import (
     Band,
     Confident,
     CrossEncoderScorer,
+    GraphCleaner,
     LlmScorer,
     Neighbours,
     OwnerQuery,
@@ -105,6 +106,7 @@ SHIPPED = {
         Resample(base=Base(softmax=Softmax(temperature=0.05, column="dense")), gamma=1.0, column="adapter"),
     ),
     "neighbours": (Dense(k=100), (MaxScore(threshold=0.1, column="neighbours"),), TopK(column="dense")),
+    "graph-cleaner": (Dense(k=100), (MaxScore(threshold=0.5, column="graph_cleaner"),), TopK(column="dense")),
     "confident-learning": (Dense(k=100), (MaxScore(threshold=0.0, column="confident"),), TopK(column="dense")),
     "rlhn": (
         Dense(k=25, max_depth=50),
@@ -128,6 +130,7 @@ SCORED = {
     "saha": OwnerQuery(),
     "rrra": AdapterScorer(ambiguous=100, depth=500),
     "neighbours": Neighbours(k=10, anchors=5),
+    "graph-cleaner": GraphCleaner(),
     "confident-learning": Confident(of=Wrapped(vectors=VectorScorer()), own=0.5),
 }
 

@@ -149,6 +149,22 @@ def test_the_recipe_leaves_out_what_lies_among_the_positives():
     assert {"2", "3"} <= set(plain.negatives.to_pylist()[0]["negative_ids"])
 
 
+def test_the_recipe_graph_cleaner_keeps_what_its_detector_takes_for_no_positive():
+    rng = np.random.default_rng(2)
+    topics = rng.normal(size=(40, DIM))
+    items = np.repeat(topics, 4, axis=0) + 0.1 * rng.normal(size=(160, DIM))
+    pairs = [(anchor, 4 * anchor + place) for anchor in range(40) for place in (0, 1)]  # the other two are hidden
+    data = Collection.from_arrays(pairs, anchors=40, items=160)
+    vectors = {"query_vectors": topics, "item_vectors": items}
+
+    def hidden(recipe):
+        rows = foils.mine(data, recipe, negatives=4, **vectors).negatives.to_pylist()
+        return sum(int(item) // 4 == int(row["anchor_id"]) for row in rows for item in row["negative_ids"])
+
+    assert hidden("naive-top-k") == 80
+    assert hidden("graph-cleaner") <= 8
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_nearest_missed_positive_is_that_of_a_naive_search(share, seed):
