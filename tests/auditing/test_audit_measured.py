@@ -223,7 +223,22 @@ def test_unsure_and_skipped(result):
     most = estimate_rate(counted.negatives.population, counted.drawn.design, (counted.labels != 0).astype(np.int8))
     assert (rate.best, rate.worst) == pytest.approx((least.estimate, most.estimate))
     assert rate.low < rate.best < rate.estimate < rate.worst < rate.high
-    assert "24 of the labels are unsure or skipped" in rate_words(found)[1]
+    assert "24 of the labels are unsure or skipped: with all of these taken as negative" in rate_words(found)[1]
+
+
+def test_one_label_is_singular(result):
+    drawn = label(result, [1])
+    found, _ = measure(result)
+    assert rate_words(found)[0] == "1 of 96 pairs drawn to be labelled has a label."
+    assert "settled beforehand to give 1 label, the rate" in look_words(found)[-1]
+    assert "1 of the 96 pairs drawn has a label." in audit(result).html()
+    more = [Event(f"{place}", *drawn.pairs[place], Label(-(place == 1))) for place in range(1, 62)]
+    LabelStore.of(result.path).record_all(more[:60])
+    found, _ = measure(result)
+    assert rate_words(found)[1].startswith("1 of the labels is unsure or skipped: with it taken as negative the rate")
+    assert look_words(found)[1] == "1 later label is not in it; it counts from 96 labels on."
+    LabelStore.of(result.path).record_all(more[60:])
+    assert look_words(measure(result)[0])[1] == "2 later labels are not in it; they count from 96 labels on."
 
 
 def test_nobody_could_decide(result, tmp_path):
@@ -278,6 +293,8 @@ def test_the_page(result, truth, hostile):
         "Which score finds them?",
         'id="measured-',
         "by the labels",
+        "of parts and of scores, hold for a number of labels fixed beforehand",
+        "Intervals by the labels hold for a number of labels fixed beforehand.",
     ):
         assert part in html
     rate = report.measured.rate

@@ -2,11 +2,13 @@
 
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 
 import foils
 from foils.auditing.compared_rates import _occurrences, _union, compare_measured
+from foils.auditing.measured_text import compared_words
 from foils.estimating import Label
 from foils.labelling import LabelStore, negatives_of, stored_or_drawn
 from foils.labelling.events import Event
@@ -137,6 +139,9 @@ def test_labels_that_disagree(ones):
     found = compare_measured(now, before)
     assert found.disagreeing == found.labels_shared > 0
     assert found.now.estimate == pytest.approx(true_rate(now))  # the label here counts
+    assert f"{found.disagreeing:,} pairs are labelled differently" in compared_words(found)
+    one = msgspec.structs.replace(found, disagreeing=1)
+    assert "; 1 pair is labelled differently in the two folders, and the label here counts" in compared_words(one)
 
 
 def test_repeated_uses_stay_apart(ones):

@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foils._array import Key
+from foils.auditing import Audit
 from foils.auditing.from_result import result_subject
-from foils.auditing.gradients import all_gradients
+from foils.auditing.gradients import Gradients, LossShare, all_gradients
+from foils.auditing.intervals import Estimate
 from foils.auditing.measured_gradients import labelled_gradients
+from foils.auditing.text import TOLD, summarise
 from foils.errors import InputError
 from foils.estimating import Population, draw_design, estimate_rate, weighted_share
 from foils.labelling import Counted, negatives_of
@@ -111,3 +115,50 @@ def test_gradients_of_all_labelled_are_those_of_the_truth(mined):
     assert labelled_gradients(subject, counted, None) is None
     nothing = Counted(drawn, negatives, np.zeros(len(negatives), np.int8))
     assert labelled_gradients(subject, nothing, len(negatives)) is None
+
+
+def told(report, *shares):
+    """Give a report whose gradients are of the losses that the terminal tells, with these shares."""
+    found = Gradients(
+        evidence="labels",
+        negatives=96,
+        share_of_negatives=Estimate(0.05, 0.021, 0.1),
+        score="dense",
+        unit=1.0,
+        losses=[LossShare(name, Estimate(*share)) for name, share in zip(TOLD, shares, strict=True)],
+    )
+    return msgspec.structs.replace(report, gradients=[found])
+
+
+NARROW, EDGE, WIDE = (0.078, 0.03, 0.15), (0.2, 0.1, 0.6), (0.015, 0.0, 1.0)
+
+
+def test_shares_are_told_with_their_intervals(report):
+    lines = summarise(told(report, NARROW, EDGE, NARROW, NARROW)).splitlines()
+    (line,) = (line for line in lines if "negative gradient" in line)
+    assert line == (
+        "  negative gradient on positives by the labels, 5.0 % [2.1, 10] of the negatives: 7.8 % [3.0, 15] for BCE; "
+        "20 % [10, 60] for OHEM, hardest 10%; 7.8 % [3.0, 15] for InfoNCE, t = 0.05; 7.8 % [3.0, 15] for "
+        "InfoNCE, t = 0.01"
+    )
+    assert not any("not shown" in line for line in lines)
+
+
+def test_shares_of_which_nothing_is_known_are_named_without_a_figure(report):
+    open_report = told(report, NARROW, EDGE, WIDE, WIDE)
+    text = summarise(open_report)
+    assert "20 % [10, 60] for OHEM, hardest 10%\n" in text
+    left_out = "InfoNCE, t = 0.05; InfoNCE, t = 0.01"
+    assert f"    not shown, with an interval over more than half of the scale: {left_out}\n" in text
+    assert "1.5 %" not in text
+    assert open_report.data()["gradients"][0]["losses"][3]["share"] == {"estimate": 0.015, "low": 0.0, "high": 1.0}
+    assert "of the negatives: too uncertain to say\n" in summarise(told(report, WIDE, WIDE, WIDE, WIDE))
+
+
+def test_the_page_has_every_interval(report):
+    unknown = "A share whose interval spans more than half of the scale is as good as unknown."
+    page = Audit(told(report, NARROW, EDGE, NARROW, WIDE)).html().replace("\N{NO-BREAK SPACE}", " ")
+    assert '5.0 % <span class="interval">(2.1 % to 10.0 %)</span> of 96 negatives' in page
+    assert '1.5 %<br> <span class="interval">0 % to 100 %</span></td><td>–</td>' in page
+    assert unknown in page
+    assert unknown not in Audit(told(report, NARROW, EDGE, NARROW, NARROW)).html()

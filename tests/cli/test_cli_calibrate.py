@@ -2,6 +2,8 @@
 
 import json
 
+import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from cli_world import tables
@@ -91,6 +93,69 @@ def test_another_scorer_is_remarked_on(run, data, fitted, tmp_path):
     said = run("mine", data.path, *options, "--calibration", fitted, "--out", out)
     assert said.code == 0, said.err
     assert "fitted to scores of another source or of other scorers" in said.err
+
+
+@pytest.fixture
+def other_encoder(data):
+    """Replace the vectors of both sides, as another encoder gives them."""
+
+    def replace():
+        for path in (data.queries, data.corpus):
+            data.set_vectors(path, lambda vectors: np.random.default_rng(5).normal(size=vectors.shape).astype("f4"))
+
+    return replace
+
+
+def plainly(said):
+    return " ".join(said.err.split())
+
+
+def mined_again(run, data, fitted, out):
+    options = ["--recipe", "naive-top-k", "--negatives", 4, *data.vectors, "--set", "source.dense.k=25", "--fresh"]
+    said = run("mine", data.path, *options, "--calibration", fitted, "--out", out)
+    assert said.code == 0, said.err
+    return plainly(said)
+
+
+def test_another_encoder_is_warned_of(run, data, fitted, other_encoder, tmp_path):
+    out, told = tmp_path / "other", "vectors.model.anchors, vectors.model.items differ; the probabilities (p_positive)"
+    assert "calibrate anew" not in mined_again(run, data, fitted, out)
+    other_encoder()
+    assert told in mined_again(run, data, fitted, out)
+    said = run("rethreshold", out, "--calibration", fitted, "--out", tmp_path / "again")
+    assert told in plainly(said)
+    assert "may be wrong here: calibrate anew" in plainly(said)
+
+
+def test_a_file_without_digests_is_taken_without_a_word(run, data, fitted, other_encoder, tmp_path):
+    file = json.loads(fitted.read_text(encoding="utf-8"))
+    assert file.pop("fitted_inputs")["vectors.model.items"]
+    fitted.write_text(json.dumps(file), encoding="utf-8")
+    other_encoder()
+    assert "calibrate anew" not in mined_again(run, data, fitted, tmp_path / "other")
+
+
+def test_on_other_data_the_encoder_cannot_be_told(run, data, fitted, other_encoder, tmp_path):
+    lines = data.lines("corpus.jsonl")
+    data.write("corpus.jsonl", [lines[0].replace('"text": "', '"text": "other '), *lines[1:]])
+    assert "calibrate anew" not in mined_again(run, data, fitted, tmp_path / "same")  # the very vectors
+    other_encoder()
+    told = mined_again(run, data, fitted, tmp_path / "other")
+    assert "whether vectors.model are of the same encoder cannot be told" in told
+    assert "warning" not in told
+
+
+def test_another_reranker_is_found_on_any_data(fitted):
+    file = read_calibration(fitted)
+    inputs = {"collection": "one", "scorers.cross_encoder.model": "a", "vectors.model.anchors": "q"}
+    one = msgspec.structs.replace(file, fitted_inputs=inputs)
+    assert one.other_inputs(inputs) == ((), ())
+    other = {**inputs, "collection": "two", "scorers.cross_encoder.model": "b"}
+    assert one.other_inputs(other) == (("scorers.cross_encoder.model",), ())
+    assert one.other_inputs({**other, "collection.given": "one", "vectors.model.anchors": "x"}).differ == (
+        "vectors.model.anchors",
+        "scorers.cross_encoder.model",
+    )
 
 
 def test_a_recipe_without_the_column_is_refused(run, data, fitted, tmp_path):

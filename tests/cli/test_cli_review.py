@@ -66,6 +66,21 @@ def test_status(run, mined):
     assert run("review", mined, "--status", "--json").json()["labels"] == 3
 
 
+def test_json_names_what_holds_for_a_fixed_number_only(run, mined):
+    label(mined, ["positive", "negative", "unsure"])
+    between = run("review", mined, "--status", "--json").json()
+    assert between["look"] is None
+    assert not {"rate", "bands", "sources"} & between.keys()
+    assert between["fixed"].keys() == {"rate", "bands", "sources"}
+    assert between["fixed"]["rate"]["labels"] == 3
+
+
+def test_json_at_a_look(run, mined):
+    label(mined, ["positive", *["negative"] * 18])
+    look = run("review", mined, "--status", "--json").json()["look"]
+    assert (look["labels"], look["rate"]["positives"]) == (19, 1)
+
+
 def test_status_at_a_look(run, mined):
     label(mined, ["positive", *["negative"] * 18])
     said = run("review", mined, "--status")

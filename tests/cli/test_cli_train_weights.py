@@ -53,7 +53,19 @@ def test_a_person_is_told(train, mined):
     said = train("--mined", mined, "--weights", "soft")
     assert "mined and in-batch negatives, weighed by soft" in said.out
     assert "weights soft: a mined negative counts 0." in said.err
+    assert "; as some count more than others, they tell as much as " in said.err
+    assert "% of them would with equal weights" in said.err
     assert "next to nothing" not in said.err
+
+
+def test_equal_weights_are_not_compared_with_equal_weights(run, data, train, tmp_path):
+    (tmp_path / "even.yaml").write_text(RECIPE.replace("-1.0", "-30.0"), encoding="utf-8")
+    folder = tmp_path / "even"
+    recipe = tmp_path / "even.yaml"
+    assert run("mine", data.path, "--recipe", recipe, *data.vectors, "--negatives", 4, "--out", folder).code == 0
+    said = train("--mined", folder, "--weights", "soft").err
+    assert "weights soft: a mined negative counts 1.00 on average\n" in said
+    assert "equal weights" not in said
 
 
 def test_a_person_is_warned_where_hardly_anything_is_left(run, data, train, tmp_path):

@@ -91,13 +91,13 @@ def test_before_and_at_a_look(world):
     found = measure(world.result())
     expected = at_look(negatives.population, drawn.design, np.array(labels, np.int8))
     assert (found.look.labels, found.look.rate) == (60, expected)
-    assert found.rate == estimate_rate(negatives.population, drawn.design, np.array(labels, np.int8))
+    assert found.fixed.rate == estimate_rate(negatives.population, drawn.design, np.array(labels, np.int8))
     assert found.look == last_look(negatives.population, drawn, np.array(labels, np.int8))
     assert found.counts == {"positive": 7, "negative": 54, "unsure": 0, "skip": 0}
-    assert sum(part.negatives for part in found.bands) == found.negatives == 120
-    assert sum(part.labels for part in found.bands) == 61
+    assert sum(part.negatives for part in found.fixed.bands) == found.negatives == 120
+    assert sum(part.labels for part in found.fixed.bands) == 61
     inside = negatives.population.bands == 0
-    assert found.bands[0].rate == estimate_rate(
+    assert found.fixed.bands[0].rate == estimate_rate(
         negatives.population, drawn.design, np.array(labels, np.int8), within=inside
     )
 
@@ -109,8 +109,11 @@ def test_the_words_of_a_look(world):
     assert look_words(look)[:2] == [
         f"Of the 120 negatives in this result, at most {percent(look.rate.high)} % are really positives: none of those "
         "labelled was found to be one.",
-        "The interval allows for the 1 unsure or skipped to be either.",
+        "The interval allows for the one unsure or skipped label to be positive or negative.",
     ]
+    LabelStore.of(world.out).record(Event("second", *drawn.pairs[1], Label.UNSURE), None)
+    several = "The interval allows for each of the 2 unsure or skipped to be positive or negative."
+    assert look_words(measure(world.result()).look)[1] == several
     LabelStore.of(world.out).record(Event("last", *drawn.pairs[0], Label.POSITIVE), None)
     rate = measure(world.result()).look.rate
     interval = f"{percent(rate.estimate)} % [{percent(rate.low)}, {percent(rate.high)}]"

@@ -31,6 +31,8 @@ ASL_GAMMA, ASL_MARGIN = 4, 0.05
 """γ₋ and m, the defaults of its code."""
 OHEM = (0.1, 0.01)
 TEMPERATURES = (1.0, 0.1, 0.05, 0.02, 0.01)
+OPEN = 0.5
+"""A share whose interval is wider than this part of the scale from 0 to 1 says next to nothing."""
 
 
 class LossShare(msgspec.Struct, frozen=True):
@@ -39,6 +41,11 @@ class LossShare(msgspec.Struct, frozen=True):
     loss: str
     share: Estimate
     """Of its negative gradient, on suspects; clustered by anchor."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the interval is too wide for the share to be told."""
+        return self.share.high - self.share.low > OPEN
 
 
 class Gradients(msgspec.Struct, frozen=True, kw_only=True):

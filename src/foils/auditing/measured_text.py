@@ -19,16 +19,18 @@ def rate_words(measured: Measured) -> list[str]:
     """Say what was measured, the rate first."""
     rate = measured.rate
     if rate is None:
+        have = "has" if measured.labels == 1 else "have"
         return [
-            f"{measured.labels:,} of {measured.asked:,} pairs drawn to be labelled have a label.",
+            f"{measured.labels:,} of {measured.asked:,} pairs drawn to be labelled {have} a label.",
             f"The rate of positives among the negatives is shown from {measured.looks[0]:,} labels on.",
         ]
     none = "" if rate.positives else "; none of those labelled is one"
     said = [f"Measured on {rate.labels:,} labels: {interval(rate)} of the negatives are really positives{none}."]
     undecided = rate.unsure + rate.skipped
     if undecided:
+        which = "is unsure or skipped: with it" if undecided == 1 else "are unsure or skipped: with all of these"
         said.append(
-            f"{undecided:,} of the labels are unsure or skipped: with all of these taken as negative the rate is "
+            f"{undecided:,} of the labels {which} taken as negative the rate is "
             f"{percent(rate.best)} %, as positive {percent(rate.worst)} %; the interval holds either way."
         )
     more = measured.mined_false_negative_rate.file.to_halve
@@ -45,10 +47,13 @@ def look_words(measured: Measured) -> list[str]:
     if shown is not None:
         said.append(f"The interval may be looked at after {looks} labels, and holds whichever of these one stops at.")
     if shown is not None and measured.labels > shown:
-        upcoming = "" if measured.next_look is None else f"; they count from {measured.next_look:,} labels on"
-        said.append(f"{measured.labels - shown:,} later labels are not in it{upcoming}.")
+        later = measured.labels - shown
+        are, count = ("label is", "it counts") if later == 1 else ("labels are", "they count")
+        upcoming = "" if measured.next_look is None else f"; {count} from {measured.next_look:,} labels on"
+        said.append(f"{later:,} later {are} not in it{upcoming}.")
+    labels = "label" if measured.labels == 1 else "labels"
     said.append(
-        f"If it was settled beforehand to give {measured.labels:,} labels, the rate is {interval(rates.fixed)}; this "
+        f"If it was settled beforehand to give {measured.labels:,} {labels}, the rate is {interval(rates.fixed)}; this "
         "interval does not hold for whoever stopped because of what it says."
     )
     return said
@@ -68,9 +73,8 @@ def compared_words(rates: ComparedRates) -> str:
         return f"The measured rates are not compared: {rates.why}"
     counted = f"{rates.labels:,} labels, {rates.labels_shared:,} of them of negatives of both"
     if rates.disagreeing:
-        counted += (
-            f"; {rates.disagreeing:,} pairs are labelled differently in the two folders, and the label here counts"
-        )
+        are = "pair is" if rates.disagreeing == 1 else "pairs are"
+        counted += f"; {rates.disagreeing:,} {are} labelled differently in the two folders, and the label here counts"
     return f"Really positive, measured: {interval(rates.before)} before, {interval(rates.now)} now ({counted})"
 
 

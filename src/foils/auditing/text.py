@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from foils.auditing.gradients import Gradients
+from foils.auditing.intervals import Estimate
 from foils.auditing.measured import Measured
 from foils.auditing.measured_text import compared_words, difference_words, interval, look_words, prediction_words
 from foils.auditing.report import Report
 from foils.auditing.scorer_quality import Scorer
+from foils.estimating import Share
 from foils.labelling.wording import percent
 from foils.reporting.text import rate, shown
 
@@ -32,7 +34,8 @@ def summarise(report: Report) -> str:
         lines.append(f"  {report.ranks.meaning}: median {report.ranks.median:,.0f}, deepest {report.ranks.deepest:,}")
     if report.measured is not None:
         lines += _measured(report.measured)
-    lines += [_gradients(one) for one in report.gradients]
+    for found in report.gradients:
+        lines += _gradients(found)
     if report.about.unmatched is not None:
         lines += [f"  not in the data: {example}" for example in report.about.unmatched.examples]
     if report.comparison is not None:
@@ -59,18 +62,26 @@ def _scorer(found: Scorer) -> str:
     at = min(found.quality.thresholds, key=lambda one: abs(one.called - TENTH), default=None)
     if at is None or at.recall is None:
         return said
-    recall = f"{percent(at.recall.estimate)} % [{percent(at.recall.low)}, {percent(at.recall.high)}]"
-    return f"{said}; {recall} of the positives are among the highest-scored {percent(at.called)} %"
+    return f"{said}; {_share(at.recall)} of the positives are among the highest-scored {percent(at.called)} %"
 
 
-def _gradients(found: Gradients) -> str:
-    """Say what share of some losses' gradient falls on suspects."""
-    told = ", ".join(f"{found.of(loss).share.estimate:.1%} for {loss}" for loss in TOLD)
-    base = f"{found.share_of_negatives.estimate:.1%}"
+def _gradients(found: Gradients) -> list[str]:
+    """Say what share of some losses' gradient falls on suspects, and of which losses that is not known."""
+    shares = [found.of(loss) for loss in TOLD]
+    told = "; ".join(f"{_share(one.share)} for {one.loss}" for one in shares if not one.is_open)
+    left_out = "; ".join(one.loss for one in shares if one.is_open)
     suspects = {"hidden positives": "hidden positives", "labels": "positives by the labels"}.get(
         found.evidence, "positives by p_positive"
     )
-    return f"  negative gradient on {suspects}, {base} of the negatives: {told}"
+    base = _share(found.share_of_negatives)
+    lines = [f"  negative gradient on {suspects}, {base} of the negatives: {told or 'too uncertain to say'}"]
+    if left_out:
+        lines.append(f"    not shown, with an interval over more than half of the scale: {left_out}")
+    return lines
+
+
+def _share(found: Estimate | Share) -> str:
+    return f"{percent(found.estimate)} % [{percent(found.low)}, {percent(found.high)}]"
 
 
 def _comparison(report: Report) -> list[str]:

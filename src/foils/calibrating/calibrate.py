@@ -85,6 +85,7 @@ def calibrate(
         before=reliability(_taken_for_probabilities(recipe, pairs, chosen[-1]), *weighing),
         after=reliability(out_of_fold(method, inputs, pairs, seed), *weighing),
         fitted_on={part: recipe.resolved()[part] for part in ("source", "scorers")},
+        fitted_inputs=dict(mined.identity.inputs),
         notes=(*_notes(pairs, inputs, column), *(_unlabelled(mined, fitted, pairs) if column is None else ())),
     )
 

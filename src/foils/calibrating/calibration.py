@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -13,9 +15,23 @@ from foils.calibrating.fit import Method
 from foils.calibrating.reliability import Reliability
 from foils.candidates import Reference
 from foils.errors import InputError, printable
+from foils.mining.identity import GIVEN
 
 Measure = Literal["score", "margin", "both"]
 MADE_BY = "foils calibrate"
+DATA = ("collection", GIVEN)
+OF_DATA = ("vectors.", "run")
+OF_MODELS = ("scorers.", "bm25")
+"""How the inputs are named that scores follow from; a digest of the first changes with the data, too."""
+
+
+class Others(NamedTuple):
+    """Names of inputs that differ from those that a calibration was fitted to."""
+
+    differ: tuple[str, ...]
+    """Vectors of the same data, or models."""
+    untold: tuple[str, ...]
+    """Both sides' vectors of other data: whether of the same encoder, digests do not tell."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +53,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         after: how the calibrator does on anchors that it was not fitted to.
         fitted_on: source and scorers of the recipe that the scores are of.
         notes: what to know before relying on it.
+        fitted_inputs: digests of the data, vectors and models that the scores follow from; None in files of before.
     """
 
     p_positive: dict[str, Any]
@@ -55,10 +72,29 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     fitted_on: dict[str, Any]
     notes: tuple[str, ...]
     made_by: str = MADE_BY
+    fitted_inputs: dict[str, str] | None = None
 
     def setting(self) -> str:
         """Give it as a setting of a recipe, for ``mined.rethreshold`` and ``recipes.load``."""
         return f"p_positive={json.dumps(self.p_positive)}"
+
+    def other_inputs(self, inputs: Mapping[str, str]) -> Others:
+        """Compare what scores follow from with what the calibrated ones followed from; only names that both have.
+
+        Vectors are of texts, so they tell two encoders apart only on the data that it was fitted on.
+
+        Args:
+            inputs: digests of a run, as its identity has them.
+        """
+        there = self.fitted_inputs or {}
+        same_data = not {there[name] for name in DATA if name in there}.isdisjoint(map(inputs.get, DATA))
+        changed = [name for name in there if name in inputs and there[name] != inputs[name]]
+        of_data = [name for name in changed if name.startswith(OF_DATA)]
+        models = [name for name in changed if name.startswith(OF_MODELS)]
+        if same_data:
+            return Others(tuple(of_data + models), ())
+        sides = Counter(name.rpartition(".")[0] for name in of_data if name.startswith("vectors."))
+        return Others(tuple(models), tuple(name for name, count in sides.items() if count == 2))
 
     def write(self, path: str | Path) -> Path:
         """Write it to a JSON file.

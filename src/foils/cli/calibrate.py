@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +16,10 @@ from foils.cli.console import note, say, say_json
 from foils.cli.export import Folder
 from foils.cli.options import Json, Seed
 from foils.cli.out import check_place
-from foils.errors import InputError
+from foils.errors import InputError, printable
 from foils.labelling import read_labels
 from foils.mining import Mined
+from foils.mining.identity import other_run
 from foils.recipes import Recipe
 
 Given = Annotated[
@@ -116,8 +117,30 @@ def note_other_scores(path: Path | None, recipe: Recipe) -> None:
     if path is None:
         return
     there, here = read_calibration(path).fitted_on, recipe.resolved()
-    if [*there["source"]] != [*here["source"]] or there["scorers"] != here["scorers"]:
+    scorers = [{"recipe": {"scorers": parts["scorers"]}} for parts in (there, here)]
+    if [*there["source"]] != [*here["source"]] or other_run(*scorers):
         note(
             f"warning: {path} was fitted to scores of another source or of other scorers; p_positive is right only "
             "where the same models score: calibrate again where they changed"
         )
+
+
+def note_other_inputs(path: Path | None, inputs: Mapping[str, str]) -> None:
+    """Say so where a calibration is of other vectors or models than those (digests by name) that gave the scores."""
+    if path is None:
+        return
+    others = read_calibration(path).other_inputs(inputs)
+    if others.differ:
+        note(
+            f"warning: {path} was fitted to scores of other vectors or models: {_listed(others.differ)} differ; "
+            "the probabilities (p_positive) may be wrong here: calibrate anew"
+        )
+    if others.untold:
+        note(
+            f"{path} was fitted on other data, so whether {_listed(others.untold)} are of the same encoder cannot be "
+            "told; if they are not, the probabilities (p_positive) may be wrong: calibrate anew"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return printable(", ".join(names))

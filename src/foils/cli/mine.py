@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from foils import mining, recipes
 from foils.cli import limits
-from foils.cli.calibrate import Calibrated, note_other_scores, with_calibration
+from foils.cli.calibrate import Calibrated, note_other_inputs, note_other_scores, with_calibration
 from foils.cli.console import note, progress, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, note_evaluation_split, read, require_positives
 from foils.cli.found import FoundFile, overlaid
@@ -147,6 +147,7 @@ def mine(
         earlier, collection, {"recipe": loaded, **chosen}, query_vectors=files[0], item_vectors=files[1],
         vectors=vectors, constraints=limited, out=out, execution=execution, fresh=fresh, cache=kept or False,
     )  # fmt: skip
+    note_other_inputs(calibration, mined.identity.inputs)
     if not worked:
         note(f"{out} is finished already; nothing was mined again")
     if json:

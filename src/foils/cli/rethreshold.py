@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foils.cli.calibrate import Calibrated, note_other_scores, with_calibration
+from foils.cli.calibrate import Calibrated, note_other_inputs, note_other_scores, with_calibration
 from foils.cli.console import note, progress, say, say_json
 from foils.cli.export import Folder
 from foils.cli.options import Json
@@ -52,6 +52,7 @@ def rethreshold(
     check_result_folder(out)
     before = Mined.open(folder)
     note_other_scores(calibration, before.recipe)
+    note_other_inputs(calibration, before.identity.inputs)
     with progress("judging") as report:
         mined = before.rethreshold(settings, out, progress=report)
     deeper = len(mined.needs_deeper)

@@ -112,10 +112,11 @@ class Given:
             return rows
         counts = np.exp(rows.log_weights[rows.items >= 0], dtype=np.float64)
         share = effective_sample_size(counts) / max(len(counts), 1)
-        note(
-            f"weights {weight_name(self.weights)}: a mined negative counts {counts.mean():.2f} on average, and all of "
-            f"them vary like {share:.0%} as many of equal weight"
-        )
+        said = f"weights {weight_name(self.weights)}: a mined negative counts {counts.mean():.2f} on average"
+        worth = f"{share:.0%}"
+        if worth != "100%":
+            said += f"; as some count more than others, they tell as much as {worth} of them would with equal weights"
+        note(said)
         if counts.mean() < FEW_WEIGHT:
             note("that is next to nothing: training is nearly in-batch only; check p_positive, or --label-miss-rate")
         return rows

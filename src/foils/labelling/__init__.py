@@ -9,7 +9,7 @@ into rates.
 from foils.labelling.drawn import DEFAULT_LABELS, StoredDesign, stored_or_drawn
 from foils.labelling.exchange import Imported, export_labels, import_labels
 from foils.labelling.labels import Labels, read_labels
-from foils.labelling.measure import Counted, Look, Measured, Part, counted, last_look, measure, next_look
+from foils.labelling.measure import Counted, Fixed, Look, Measured, Part, counted, last_look, measure, next_look
 from foils.labelling.population import Negatives, negatives_of
 from foils.labelling.store import FILE, LabelStore
 
@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_LABELS",
     "FILE",
     "Counted",
+    "Fixed",
     "Imported",
     "LabelStore",
     "Labels",

@@ -56,6 +56,15 @@ class Part(msgspec.Struct, frozen=True):
     """None where none does."""
 
 
+class Fixed(msgspec.Struct, frozen=True):
+    """What all labels say. Intervals hold only for a number of labels that was fixed beforehand, not at will."""
+
+    rate: Rate
+    bands: list[Part]
+    """By rank in the source."""
+    sources: list[Part]
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What the labels of a result say: its ``mined_false_negative_rate``."""
 
@@ -73,11 +82,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     look: Look | None
     """The last one that was reached; None = none yet."""
-    rate: Rate | None
-    """With all that count. Its interval is honest where their number was fixed beforehand; None without labels."""
-    bands: list[Part]
-    """By rank in the source."""
-    sources: list[Part]
+    fixed: Fixed | None
+    """Of all that count, between looks, too: honest only where their number was fixed beforehand. None = no labels."""
 
     def data(self) -> dict[str, Any]:
         """Give it as JSON-ready data; a rate that is unknown is None."""
@@ -111,9 +117,7 @@ def measure(result: Result | Mined, *, level: float = 0.95) -> Measured | None:
         scorer=drawn.facts.scorer,
         seed=drawn.facts.seed,
         look=last_look(negatives.population, drawn, labels, level=level),
-        rate=estimate_rate(negatives.population, drawn.design, labels, level=level) if len(labels) else None,
-        bands=_parts(negatives, drawn, labels, negatives.population.bands, negatives.band_names, level),
-        sources=_parts(negatives, drawn, labels, negatives.sources, negatives.source_names, level),
+        fixed=_fixed(found, level) if len(labels) else None,
     )
 
 
@@ -150,6 +154,15 @@ def last_look(population: Population, drawn: StoredDesign, labels: Int8, *, leve
 def next_look(drawn: StoredDesign, labels: int) -> int | None:
     """Give the number of labels at which the estimate may be looked at next; None = there is no further look."""
     return next((look for look in drawn.facts.looks if look > labels), None)
+
+
+def _fixed(found: Counted, level: float) -> Fixed:
+    drawn, negatives, labels = found.drawn, found.negatives, found.labels
+    return Fixed(
+        rate=estimate_rate(negatives.population, drawn.design, labels, level=level),
+        bands=_parts(negatives, drawn, labels, negatives.population.bands, negatives.band_names, level),
+        sources=_parts(negatives, drawn, labels, negatives.sources, negatives.source_names, level),
+    )
 
 
 def _parts(

@@ -27,8 +27,10 @@ def look_words(look: Look) -> list[str]:
         said = [f"{all_of_them}, {percent(rate.estimate)} % [{low}, {high}] are really positives."]
     else:
         said = [f"{all_of_them}, at most {high} % are really positives: none of those labelled was found to be one."]
-    if undecided:
-        said.append(f"The interval allows for the {undecided:,} unsure or skipped to be either.")
+    if undecided == 1:
+        said.append("The interval allows for the one unsure or skipped label to be positive or negative.")
+    elif undecided:
+        said.append(f"The interval allows for each of the {undecided:,} unsure or skipped to be positive or negative.")
     if look.to_halve:
         said.append(f"About {look.to_halve:,} more labels would halve the interval.")
     return said

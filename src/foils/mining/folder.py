@@ -29,7 +29,7 @@ from foils import _durable as durable
 from foils.errors import FolderError, InputError
 from foils.mining import journal, row_groups
 from foils.mining.counts import Counts
-from foils.mining.identity import FORMAT, Identity, differences
+from foils.mining.identity import FORMAT, Identity, other_run
 from foils.mining.journal import Shard
 from foils.mining.memory import Effort
 from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET
@@ -112,6 +112,8 @@ class Folder:
                 durable.write_json(self.path / "identity.json", identity)
                 return Finished(complete=False, shards={})
             refuse_other(self.path, there, identity.data())
+            if there != identity.data():  # only where a service is asked, and how
+                durable.write_json(self.path / "identity.json", identity)
             if self._is_complete(read_manifest(self.path)):
                 return Finished(complete=True, shards={})
             return Finished(complete=False, shards=self._sound_shards())
@@ -248,7 +250,7 @@ def refuse_foreign(path: Path) -> None:
 
 def refuse_other(path: Path, there: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise a FolderError that says in what a run differs from the one that the folder belongs to, if it does."""
-    changed = differences(there, now)
+    changed = other_run(there, now)
     if changed:
         listed = "\n  ".join(changed)
         raise FolderError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 from typing import Any, get_args
 
 import msgspec
 
 from foils.errors import InputError
+from foils.scorers import REGISTRY
 from foils.search import SearchMode
 
 FORMAT = 1
@@ -23,6 +25,9 @@ GIVEN = "collection.given"
 """Among the inputs: the digest of the collection without the found positives that were laid over it, if there were."""
 
 LEAST_MEMORY = 16_000_000
+
+SCORER_FIELD = re.compile(r"recipe\.scorers\[\d+\]\.(\w+)\.(\w+)")
+"""The path of a scorer's field in an identity: the name it is registered under, and the field."""
 
 
 class Execution(msgspec.Struct, frozen=True):
@@ -66,7 +71,10 @@ def execution_of(given: Execution | None) -> Execution:
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the tables follow from; two runs with equal identities give equal bytes."""
+    """All that the tables follow from; runs that are no ``other_run`` give equal bytes.
+
+    Its recipe also says where a service was asked last, so that a result can be searched deeper.
+    """
 
     format: int = FORMAT
     recipe: dict[str, Any]
@@ -96,6 +104,17 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 def versions() -> dict[str, str]:
     """Versions that the bytes of a table may depend on."""
     return {package: version(package) for package in ("foils", "numpy", "pyarrow")}
+
+
+def other_run(there: Any, here: Any) -> list[str]:
+    """Say in which entries two identities differ that decide the result, one line each; see ``differences``."""
+    return [line for line in differences(there, here) if not _is_execution(line.partition(": ")[0])]
+
+
+def _is_execution(path: str) -> bool:
+    """Tell whether an entry is a scorer's field from which no score follows."""
+    field = SCORER_FIELD.fullmatch(path)
+    return field is not None and field[2] in getattr(REGISTRY.get(field[1]), "execution", ())
 
 
 def differences(there: Any, here: Any, path: str = "") -> list[str]:

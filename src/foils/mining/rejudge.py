@@ -14,7 +14,7 @@ from foils import samplers
 from foils._array import Key
 from foils.errors import FolderError, RecipeError, whole_number
 from foils.mining import tables
-from foils.mining.identity import Execution, differences
+from foils.mining.identity import Execution, other_run
 from foils.mining.prepare import MOST_SEED, Prepared, warnings
 from foils.mining.run import Progress, run
 from foils.mining.sanity import complaints
@@ -52,8 +52,9 @@ def rethreshold(
         RecipeError: a setting is not valid, or changes where candidates come from.
     """
     recipe = override_resolved(result.recipe, settings).bound(len(result.names.items))
+    now, there = recipe.resolved(), result.recipe.resolved()
     for part in ("per", "source", "scorers"):
-        if recipe.resolved()[part] != result.recipe.resolved()[part]:
+        if other_run({"recipe": {part: there[part]}}, {"recipe": {part: now[part]}}):
             raise RecipeError(f"{part} decides what was searched and scored; to change it, mine again")
     identity = msgspec.structs.replace(
         result.identity, recipe=recipe.resolved(), scores=recipe.ordered_by(), derived="rethreshold"
@@ -90,7 +91,7 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
         FolderError: the data, the vectors or the versions are not those that it was mined with.
     """
     identity = msgspec.structs.replace(result.identity, derived=None)
-    changed = differences(identity.data(), prepared.identity.data())
+    changed = other_run(identity.data(), prepared.identity.data())
     if changed:
         listed = "\n  ".join(changed)
         raise FolderError(f"{result.path} cannot be searched deeper, as it was mined with:\n  {listed}\nmine again")

@@ -52,6 +52,8 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Relevance by an LLM behind an HTTP endpoint."""
 
     relevance: ClassVar[bool] = True
+    execution: ClassVar[tuple[str, ...]] = ("url", "key_env", "concurrency", "timeout", "retries")
+    """Where, how fast and how often is asked: no answer follows from these, so a resumed run may choose anew."""
     url: str = ""
     """Base address, such as http://127.0.0.1:8000/v1; the path /chat/completions is added."""
     model: str = ""
