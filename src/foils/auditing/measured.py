@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from foils.auditing.reliability import bins_of
 from foils.auditing.scorer_quality import Scorer, scorers_of
 from foils.auditing.subject import Subject
 from foils.errors import FolderError
@@ -59,6 +60,26 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Of the file. The intervals of all parts of a kind hold together with 95 %. None where no label falls into it."""
 
 
+class Bin(msgspec.Struct, frozen=True, kw_only=True):
+    """Negatives of about the same ``p_positive``."""
+
+    low: float
+    """The lowest ``p_positive`` in it."""
+    high: float
+    """The highest."""
+    negatives: int
+    labels: int
+    mean: float
+    """Of their ``p_positive``: the rate it says."""
+    rate: Rate | None
+    """The measured one. The intervals of all bins hold together with 95 %. None where no label falls into it."""
+
+    @property
+    def beyond(self) -> float:
+        """Tell how far outside the interval the mean lies; 0 = inside, or there is no interval."""
+        return 0.0 if self.rate is None else max(self.rate.low - self.mean, self.mean - self.rate.high, 0.0)
+
+
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     """What a calibrated ``p_positive`` predicts, beside what the labels say."""
 
@@ -68,6 +89,8 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     """Of their ``p_positive``: the predicted rate."""
     rate: Rate
     """The measured one, of the same negatives, at the last look."""
+    bins: list[Bin]
+    """The same negatives by their ``p_positive``, ascending."""
 
     @property
     def fits(self) -> bool:
@@ -170,12 +193,14 @@ def _measurement(found: Counted, target: Literal["file", "recipe"]) -> Measureme
 
 
 def _parts(found: Counted, part_of: npt.NDArray[np.integer], names: tuple[str, ...]) -> list[Part]:
+    """Measure each part; a negative is in none where ``part_of`` is -1."""
     shown = shown_look(found)
     if shown is None:
         return []
     labels = found.labels[:shown]
-    known = np.bincount(part_of[found.drawn.design.order[:shown]], minlength=len(names))
-    sizes = np.bincount(part_of, minlength=len(names))
+    drawn = part_of[found.drawn.design.order[:shown]]
+    known = np.bincount(drawn[drawn >= 0], minlength=len(names))
+    sizes = np.bincount(part_of[part_of >= 0], minlength=len(names))
     level = 1 - (1 - LEVEL) / max(int((known > 0).sum()), 1)
     parts = []
     for code, name in enumerate(names):
@@ -199,4 +224,22 @@ def _predicted(found: Counted, shown: int | None, subject: Subject) -> Predicted
     rate = at_look(found.negatives.population, found.drawn.design, found.labels, within=said, level=LEVEL)
     if rate is None:
         return None
-    return Predicted(negatives=int(said.sum()), mean=float(p[said].astype(np.float64).mean()), rate=rate)
+    exact = p.astype(np.float64)
+    return Predicted(negatives=int(said.sum()), mean=float(exact[said].mean()), rate=rate, bins=_bins(found, exact))
+
+
+def _bins(found: Counted, p: npt.NDArray[np.float64]) -> list[Bin]:
+    bin_of = bins_of(p)
+    parts = _parts(found, bin_of, tuple(str(number) for number in range(bin_of.max() + 1)))
+    inside = [p[bin_of == number] for number in range(len(parts))]
+    return [
+        Bin(
+            low=float(one.min()),
+            high=float(one.max()),
+            negatives=part.negatives,
+            labels=part.labels,
+            mean=float(one.mean()),
+            rate=part.rate,
+        )
+        for one, part in zip(inside, parts, strict=True)
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from foils.auditing.compared_rates import ComparedRates
-from foils.auditing.measured import Measured, Predicted
+from foils.auditing.measured import Bin, Measured, Predicted
 from foils.estimating import Difference, Rate
 from foils.labelling.wording import percent
 
@@ -65,6 +65,28 @@ def prediction_words(predicted: Predicted) -> str:
     if predicted.fits:
         return f"{said}: they agree."
     return f"{said}: the calibration does not fit these negatives. Calibrate again, from these labels."
+
+
+def bins_words(predicted: Predicted) -> str:
+    """Say where the calibrated probabilities and the labels disagree most, of all bins."""
+    known = [one for one in predicted.bins if one.rate is not None]
+    worst = max(known, key=lambda one: one.beyond)
+    if worst.rate is not None and worst.beyond:
+        count, bins = sum(one.beyond > 0 for one in known), "bin" if len(known) == 1 else "bins"
+        return (
+            f"said and measured disagree in {count} of {len(known)} {bins} of p_positive, most where it says "
+            f"{span(worst)} %: on average {percent(worst.mean)} %, and the labels say {interval(worst.rate)}"
+        )
+    if len(known) == 1:
+        return "said and measured agree in the only bin of p_positive that has labels"
+    without = len(predicted.bins) - len(known)
+    return f"said and measured agree in all {len(known)} bins of p_positive{' that have labels' if without else ''}"
+
+
+def span(found: Bin) -> str:
+    """Write the probabilities of a bin, in per cent."""
+    low, high = percent(found.low), percent(found.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def compared_words(rates: ComparedRates) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from foils.auditing import plots
 from foils.auditing.comparison import Change
 from foils.auditing.intervals import Estimate
-from foils.auditing.measured_text import difference_words, look_words, prediction_words
+from foils.auditing.measured import Predicted
+from foils.auditing.measured_text import bins_words, difference_words, look_words, prediction_words, span
 from foils.auditing.report import Report
 from foils.estimating import Rate
 from foils.labelling import wording
@@ -18,6 +19,7 @@ from foils.reporting.page import fill, markup
 from foils.reporting.text import rate, signed
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
+RELIABILITY = Path(__file__).with_name("reliability.html.j2")
 STYLE = Path(__file__).with_name("report.css")
 
 
@@ -33,13 +35,15 @@ def render(report: Report) -> str:
     }
     style = markup(STYLE.read_text(encoding="utf-8"))
     said = report.measured
+    predicted = None if said is None else said.predicted
     facts = {
         "report": report,
         "style": style,
         "plots": _plots(report),
         "tiles": _tiles(report),
         "measured_looks": [] if said is None else look_words(said),
-        "measured_prediction": "" if said is None or said.predicted is None else prediction_words(said.predicted),
+        "measured_prediction": "" if predicted is None else prediction_words(predicted),
+        "reliability": "" if predicted is None else _reliability(predicted),
     }
     return fill(TEMPLATE, filters, facts)
 
@@ -84,6 +88,17 @@ def number(value: float | None) -> str:
     ['−0.250', '–']
     """
     return "–" if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def _reliability(predicted: Predicted) -> Any:
+    """Fill in the part of the page that sets what ``p_positive`` says beside the labels."""
+    filters: dict[str, Callable[..., str]] = {
+        "whole": lambda number: f"{number:,}",
+        "in_percent": in_percent,
+        "span": span,
+    }
+    words = bins_words(predicted)
+    return markup(fill(RELIABILITY, filters, {"bins": predicted.bins, "words": f"{words[0].upper()}{words[1:]}."}))
 
 
 def _tiles(report: Report) -> list[dict[str, str]]:

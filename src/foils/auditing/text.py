@@ -5,7 +5,14 @@ from __future__ import annotations
 from foils.auditing.gradients import Gradients
 from foils.auditing.intervals import Estimate
 from foils.auditing.measured import Measured
-from foils.auditing.measured_text import compared_words, difference_words, interval, look_words, prediction_words
+from foils.auditing.measured_text import (
+    bins_words,
+    compared_words,
+    difference_words,
+    interval,
+    look_words,
+    prediction_words,
+)
 from foils.auditing.report import Report
 from foils.auditing.scorer_quality import Scorer
 from foils.estimating import Share
@@ -51,6 +58,8 @@ def _measured(found: Measured) -> list[str]:
         lines.append(f"  what this recipe mines for anchors like these: {interval(recipe)} are really positives")
     if found.predicted is not None and found.predicted.fits:
         lines.append(f"  {prediction_words(found.predicted)}")
+    if found.predicted is not None:
+        lines.append(f"  {bins_words(found.predicted)}")
     return [*lines, *(_scorer(one) for one in found.scorers)]
 
 
