@@ -90,7 +90,9 @@ def test_killed_at_each_fault_point_a_run_is_finished_by_the_next(tmp_path, firs
 @pytest.mark.parametrize(("first", "step", "count"), [(0, 1, 16), (24, 13, 6)])
 def test_killed_while_discarding_another_result_a_run_is_finished_by_the_next(tmp_path, first, step, count):
     wanted = file_bytes(problem(anchors=20, items=40).mine(DEEP, tmp_path / "whole").path)
-    for entry in killed_at(tmp_path, "fresh", first, step, count):
+    entries = killed_at(tmp_path, "fresh", first, step, count)
+    assert entries, "nothing was killed"
+    for entry in entries:
         check(entry, wanted)
 
 
