@@ -29,11 +29,14 @@ from foils._folds_numpy import fold
 from foils.candidates import Kind
 from foils.positives import Int64, Relation
 from foils.scorers.adapter_fit import (
+    PAIRS_AT_ONCE,
+    RIDGE,
     Logistic,
     Taught,
     chosen_positives,
     fit_folds,
     folds_of,
+    in_parts,
     require_anchors,
     sigmoid,
 )
@@ -46,10 +49,6 @@ MOST_ANCHORS = 2000
 """Anchors that are learnt from."""
 FROM_RANKS, FROM_ALL = 4, 4
 """Negatives per anchor: behind the ambiguous band, and from all items."""
-RIDGE = 1.0
-"""How strongly weights of standardised features are held back: so many features learn a data set by heart with less."""
-PAIRS_AT_ONCE = 2048
-"""Pairs whose features are made at a time."""
 
 
 class AdapterScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,12 +84,7 @@ class AdapterScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pair = inputs.vectors(self.vectors, "cosine")
         dealt = folds_of(inputs.positives.given().relation, self.folds, Key(inputs.seed, "adapter.folds", 0))
         taught = pairs_to_learn(inputs, pair, (self.ambiguous, self.depth), (FROM_RANKS, FROM_ALL))
-        features = np.concatenate(
-            [
-                features_of(pair, taught.anchors[part], taught.items[part])
-                for part in segments.slices(len(taught.items), PAIRS_AT_ONCE)
-            ]
-        )
+        features = in_parts(len(taught.items), lambda part: features_of(pair, taught.anchors[part], taught.items[part]))
         models = fit_folds(features, taught.labels, dealt[taught.anchors], self.folds, RIDGE)
         return OpenAdapter(pair, dealt, models)
 

@@ -10,12 +10,14 @@ feature that does not vary gets the weight 0, and one that is missing (NaN) coun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from foils import _array
+from foils import _segments as segments
 from foils._array import Key
 from foils._threads import one_thread
 from foils.errors import DataError
@@ -28,6 +30,10 @@ STEPS = 200
 """Of L-BFGS at most."""
 LEAST_RIDGE = 1e-4
 """Where one factor is fitted: only keeps it finite where the classes can be told apart without an error."""
+RIDGE = 1.0
+"""How strongly weights of standardised features are held back: so many features learn a data set by heart with less."""
+PAIRS_AT_ONCE = 2048
+"""Pairs whose features are made at a time."""
 FEWEST_ANCHORS = 10
 """With known positives; from fewer nothing is learnt."""
 
@@ -100,6 +106,11 @@ def chosen_positives(given: Relation, most: int, key: Key) -> tuple[Int64, Int64
     first = order[np.diff(anchors[order], prepend=-1) > 0]
     kept = np.sort(first[np.argsort(noise[first], kind="stable")[:most]])
     return anchors[kept], items[kept]
+
+
+def in_parts(n: int, features: Callable[[slice], Float64]) -> Float64:
+    """Make the features of n pairs, a few at a time: float64[n, F]."""
+    return np.concatenate([features(part) for part in segments.slices(n, PAIRS_AT_ONCE)])
 
 
 def fit_folds(features: Float64, labels: Bool, folds: Int64, n_folds: int, ridge: float) -> Logistic:

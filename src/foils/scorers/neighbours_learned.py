@@ -41,11 +41,14 @@ from foils.positives import Int64, Relation, gather_segments
 from foils.scorers.adapter import MOST_ANCHORS, drawn_ranks, nearest, set_against
 from foils.scorers.adapter_fit import (
     FEWEST_ANCHORS,
+    PAIRS_AT_ONCE,
+    RIDGE,
     Logistic,
     Taught,
     chosen_positives,
     fit_folds,
     folds_of,
+    in_parts,
     require_anchors,
     sigmoid,
 )
@@ -70,10 +73,6 @@ FEATURES = (
 )
 NEGATIVES = 8
 """Per anchor."""
-RIDGE = 1.0
-"""How strongly weights of standardised features are held back."""
-PAIRS_AT_ONCE = 2048
-"""Pairs whose features are made at a time."""
 POSITIVES_AT_ONCE = 65536
 """Pairs of items that are compared at a time."""
 
@@ -113,11 +112,9 @@ class GraphCleaner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pair, positives = inputs.vectors(self.vectors, "cosine"), inputs.positives.given().relation
         evidence = Evidence.of(inputs, pair, self)
         taught = hidden_among_negatives(inputs, pair, self.depth)
-        features = np.concatenate(
-            [
-                evidence.features(taught.anchors[part], taught.items[part], taught.unseen[part])
-                for part in segments.slices(len(taught.items), PAIRS_AT_ONCE)
-            ]
+        features = in_parts(
+            len(taught.items),
+            lambda part: evidence.features(taught.anchors[part], taught.items[part], taught.unseen[part]),
         )
         dealt = folds_of(positives, self.folds, Key(inputs.seed, "adapter.folds", 0))
         models = fit_folds(features, taught.labels, dealt[taught.anchors], self.folds, RIDGE)
