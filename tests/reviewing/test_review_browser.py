@@ -43,7 +43,12 @@ def tab(browser):
 
 HEADING = """before => {
     const heading = document.querySelector("h1")?.textContent;
-    return document.documentElement.dataset.ready && heading !== before && heading;
+    return document.documentElement?.dataset.ready && heading !== before && heading;
+}"""
+
+
+TWICE = """() => {
+    for (const key of "jj") document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
 }"""
 
 
@@ -110,8 +115,7 @@ def test_hostile_passages_double_presses_and_what_is_blocked(world, tab, browser
         assert HOSTILE[0] in tab.inner_text("#read")
         assert tab.title() == f"{number + 1} of 70 · foils review"
         assert tab.locator("main script, main img, main b").count() == 0
-        tab.keyboard.press("j")
-        tab.keyboard.press("j")  # too soon for the next pair
+        tab.evaluate(TWICE)  # the second is too soon for the next pair
         assert ready(tab, f"Pair {number + 1} of 70") == f"Pair {number + 2} of 70"
         tab.keyboard.press("?")
         assert tab.locator("#help[open]").count() == 1
