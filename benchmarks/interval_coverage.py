@@ -89,25 +89,25 @@ def cell(task: tuple[World, int, int]) -> dict[tuple[str, Any], list[Counted]]:
         labels = truth[design.order]
         truths: dict[Target, float] = {"file": float(truth.mean()), "recipe": world.rate}
         for m in SIZES:
-            sample = sample_of(population, design.order[:m], design.pi[:m] * (m / len(labels)))
+            sample = sample_of(population, design.order[:m], design.pi[:m] * (m / len(labels)), start=design.start)
             for target, interval in intervals(sample, labels[:m], 0.95).items():
                 found.setdefault((target, m), []).append(count(interval, truths[target], labels[:m]))
         if world.candidates != 5:
             continue
-        stopped, everywhere = stop(population, design.order, design.pi, labels, design.looks, world.rate, truths)
+        stopped, everywhere = stop(population, design, labels, world.rate, truths)
         for target in TARGETS:
             found.setdefault((target, "first narrow"), []).append(stopped[target])
             found.setdefault((target, "every look"), []).append(everywhere[target])
     return found
 
 
-def stop(population, order, pi, labels, looks, rate, truths):
+def stop(population, design, labels, rate, truths):
     """Look at the pre-set numbers of labels: what stands where one stops, and whether every look holds the truth."""
-    level = 1 - 0.05 / len(looks)
+    level = 1 - 0.05 / len(design.looks)
     stopped: dict[str, Counted] = {}
     every: dict[str, Counted] = {}
-    for m in looks:
-        sample = sample_of(population, order[:m], pi[:m] * (m / len(labels)))
+    for m in design.looks:
+        sample = sample_of(population, design.order[:m], design.pi[:m] * (m / len(labels)), start=design.start)
         for target, interval in intervals(sample, labels[:m], level).items():
             now = count(interval, truths[target], labels[:m])
             if target not in stopped or stopped[target].width > NARROW[rate]:
@@ -142,7 +142,7 @@ def clustered(task: tuple[World, int, int]) -> dict[str, float]:
         labels = truth[design.order]
         alone = Population(np.arange(population.size), population.bands, population.scores, population.known)
         for at, held in enumerate((population, alone)):
-            sample = sample_of(held, design.order, design.pi)
+            sample = sample_of(held, design.order, design.pi, start=design.start)
             low, high = interval_of(sample, fit(sample, labels), labels, "recipe", 0.95)
             hits[at] += low <= world.rate <= high
             widths[at] += high - low
@@ -185,7 +185,7 @@ def width(population: Population, truth: np.ndarray, n: int, key: Key) -> float:
     """Give the width of the interval for the file from n labels."""
     design = draw_design(population, n, key)
     labels = truth[design.order]
-    sample = sample_of(population, design.order, design.pi)
+    sample = sample_of(population, design.order, design.pi, start=design.start)
     low, high = interval_of(sample, fit(sample, labels), labels, "file", 0.95)
     return high - low
 

@@ -1,5 +1,7 @@
 """The measured rate: exact cases, invariances, undecided labels, looks, bad input."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -53,7 +55,7 @@ def test_equal_chances_without_a_scorer_give_the_mean_of_the_labels():
 def test_without_a_guide_the_estimate_is_the_weighted_mean_by_stratum():
     population, truth = world()
     design = draw_design(population, 150, KEY)
-    sample = sample_of(Population(population.anchors, population.bands), design.order, design.pi)
+    sample = sample_of(Population(population.anchors, population.bands), design.order, design.pi, start=0.0)
     fitted = fit(sample, truth[design.order].astype(float))
     expected = 0.0
     for stratum in range(int(sample.strata.max()) + 1):
@@ -134,7 +136,7 @@ def test_pairs_may_come_in_any_order():
     mixed = np.random.default_rng(0).permutation(population.size)
     places = np.argsort(mixed)
     other = Population(population.anchors[mixed], population.bands[mixed], population.scores[mixed], population.known)
-    moved = Design(places[design.order], design.pi, design.size, design.looks)
+    moved = replace(design, order=places[design.order])
     for target in ("file", "recipe"):
         ours = estimate_rate(population, design, labels, target=target)
         theirs = estimate_rate(other, moved, labels, target=target)
@@ -232,6 +234,51 @@ def test_designs_repeat_and_depend_on_the_key():
     assert set(once.order) != set(other.order)
 
 
+def perfect() -> tuple[Population, np.ndarray]:
+    """Make a population whose scorer is perfect and whose positives are just the highest score group of start 0."""
+    rng = np.random.default_rng(0)
+    scores, known = rng.normal(size=2000), 5 + rng.normal(size=100)
+    population = Population(np.arange(2000), np.zeros(2000, int), scores, known)
+    cells = population.cells(0.0)
+    return population, (cells == cells.max()).astype(np.int8)
+
+
+def test_where_score_groups_are_cut_depends_on_the_draw():
+    population, truth = perfect()
+    designs = [draw_design(population, 100, Key(seed, "test", 0)) for seed in range(30)]
+    assert len({design.start for design in designs}) == len(designs)
+    mixed = 0
+    for design in designs:
+        cells = population.cells(design.start)[design.order]
+        share = np.bincount(cells, weights=truth[design.order]) / np.maximum(np.bincount(cells), 1)
+        mixed += ((share > 0) & (share < 1)).any()
+    assert mixed >= 25  # with fixed cuts no draw would show that its scorer's border is uncertain
+
+
+def test_estimates_use_the_cuts_of_the_draw():
+    population, truth = perfect()
+    design = draw_design(population, 100, KEY)
+    rate = estimate_rate(population, design, truth[design.order])
+    assert estimate_rate(population, replace(design, start=0.0), truth[design.order]).estimate != rate.estimate
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_cells_part_the_scores_wherever_they_are_cut(bands):
+    rng = np.random.default_rng(1)
+    scores = np.where(rng.random(600) < 0.1, np.nan, rng.normal(size=600))
+    population = Population(np.arange(600), np.arange(600) % bands, scores, rng.normal(size=50) + 2)
+    scored = ~np.isnan(scores)
+    for start, groups in ((0.0, 5), (0.3, 6), (1.0, 5)):
+        cells = population.cells(start)
+        assert len(set(cells)) == (groups + 1) * bands
+        assert cells[scored].max() < cells[~scored].min()
+        group = cells[scored] // bands
+        assert (np.diff(group[np.argsort(scores[scored])]) >= 0).all()
+        drawn = np.bincount(group, weights=population.weights[scored]) / population.weights[scored].sum()
+        assert drawn[1:-1] == pytest.approx(0.2, abs=0.01)
+        assert drawn[0] == pytest.approx(0.2 * (1 - start % 1), abs=0.01)
+
+
 ANCHORS = np.arange(6)
 
 
@@ -249,6 +296,7 @@ ANCHORS = np.arange(6)
         (lambda: Design(np.array([0, 0]), np.array([0.5, 0.5]), 6, (2,)), "different places"),
         (lambda: Design(np.array([0, 1]), np.array([0.5, 0.0]), 6, (2,)), r"outside \(0, 1\]"),
         (lambda: Design(np.array([0, 1]), np.array([0.5]), 6, (2,)), "one chance per pair"),
+        (lambda: Design(np.array([0, 1]), np.array([0.5, 0.5]), 6, (2,), 1.5), "start is 1.5"),
     ],
 )
 def test_bad_populations_and_designs_are_refused(make, says):

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,15 @@ from label_world import World
 
 from foils.errors import FolderError, InputError
 from foils.estimating import Label, at_look, estimate_rate
-from foils.labelling import LabelStore, last_look, measure, next_look, stored_or_drawn
+from foils.labelling import (
+    LabelStore,
+    export_labels,
+    import_labels,
+    last_look,
+    measure,
+    next_look,
+    stored_or_drawn,
+)
 from foils.labelling.drawn import prefix_labels, stored
 from foils.labelling.events import Event, State
 from foils.labelling.wording import look_words, measured_words, percent
@@ -53,11 +62,38 @@ def test_a_design_of_more_than_there_is(world):
     stored_or_drawn(world.result(), n=100_000)
 
 
-@pytest.mark.parametrize("other", [{"n": 30}, {"seed": 1}, {"scorer": "bm25"}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"scorer": "bm25"}])
 def test_another_design_is_refused(world, other):
     stored_or_drawn(world.result(), n=40)
     with pytest.raises(InputError, match=r"was drawn with .*--export"):
         stored_or_drawn(world.result(), **other)
+
+
+def test_a_design_does_not_shrink(world):
+    stored_or_drawn(world.result(), n=100)
+    with pytest.raises(InputError, match=r"--labels 80: .* was drawn with 100; .*stop at whichever .*: 60, 100$"):
+        stored_or_drawn(world.result(), n=80)
+
+
+def test_a_design_does_not_grow_and_the_message_leads_to_a_larger_one(world, tmp_path):
+    first, _ = stored_or_drawn(world.result(), n=40, seed=6)
+    label(world, first, [Label(int(n % 10 == 0)) for n in range(40)])
+    with pytest.raises(InputError, match=r"--labels 120: .* drawn with 40 and cannot grow: .*--labels 120 --seed 7\."):
+        stored_or_drawn(world.result(), n=5000)
+    with pytest.raises(
+        InputError, match=r"--export labels.csv; move .*; foils review .* --import .*--seed 7\."
+    ) as said:
+        stored_or_drawn(world.result(), n=80)
+    assert f"foils review {world.out} --data DATA --labels 80 --seed 7" in str(said.value)
+    # As the message says:
+    export_labels(world.out, tmp_path / "labels.csv")
+    LabelStore.of(world.out).path.unlink()
+    import_labels(world.result(), tmp_path / "labels.csv")
+    second, _ = stored_or_drawn(world.result(), n=80, seed=7)
+    again = set(first.pairs) & set(second.pairs)
+    assert 0 < len(again) < 40
+    states = LabelStore.of(world.out).states(second.pairs)
+    assert {pair for pair, state in zip(second.pairs, states, strict=True) if state.label is not None} == again
 
 
 def test_negatives_that_changed(world):
@@ -78,6 +114,13 @@ def test_labels_count_up_to_the_first_gap():
 def test_nothing_measured_without_a_design(world):
     assert measure(world.result()) is None
     assert stored(LabelStore.of(world.out)) is None
+
+
+def test_a_stored_design_keeps_where_score_groups_are_cut(world):
+    drawn, _ = stored_or_drawn(world.result(), n=100)
+    assert 0 < stored(LabelStore.of(world.out)).design.start == drawn.design.start
+    before_cuts_were_drawn = {name: fact for name, fact in msgspec.to_builtins(drawn.facts).items() if name != "start"}
+    assert msgspec.convert(before_cuts_were_drawn, type(drawn.facts)).start == 0.0
 
 
 def test_before_and_at_a_look(world):

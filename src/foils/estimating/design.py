@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from foils._array import Key
+from foils._array import Key, counter_uniform
 from foils.errors import InputError, whole_number
 from foils.estimating.allocation import inclusion_probabilities
 from foils.estimating.pivotal import nested_order, pivotal, shuffled
@@ -30,12 +30,14 @@ class Design:
         pi: float64[n], the chance that the pair is among the n; among the first m it is pi · m / n.
         size: N, the pairs of the population.
         looks: The numbers of labels, rising to n, at which an interval may be looked at by one who stops as he likes.
+        start: Where the population's score groups were cut, 0 … 1; see :meth:`Population.cells`.
     """
 
     order: Int64
     pi: Float64
     size: int
     looks: tuple[int, ...]
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.order.shape == self.pi.shape and self.order.ndim == 1 and len(self.order)):
@@ -44,14 +46,17 @@ class Design:
             raise InputError(f"order must name different places from 0 to {self.size - 1:,}")
         if not ((self.pi > 0) & (self.pi <= 1)).all():
             raise InputError("pi holds a number outside (0, 1]; expected the chance with which each pair was drawn")
+        if not 0 <= self.start <= 1:
+            raise InputError(f"start is {self.start}; expected a number from 0 to 1")
 
 
 def draw_design(population: Population, n: int, key: Key) -> Design:
     """Draw n pairs to label: more where the scorer leaves doubt, spread over score groups and bands.
 
     The chances are those of :mod:`foils.estimating.allocation`; the draw is ordered pivotal sampling (Deville and
-    Tillé, 1998) along score groups and bands, in random order within them, so each gets its share of labels. The order
-    of labelling is nested: see :func:`foils.estimating.pivotal.nested_order`.
+    Tillé, 1998) along score groups and bands, in random order within them, so each gets its share of labels. Where
+    groups are cut has a random start, as in systematic sampling (Madow and Madow, 1944). The order of labelling is
+    nested: see :func:`foils.estimating.pivotal.nested_order`.
 
     Args:
         population: The N pairs.
@@ -64,10 +69,12 @@ def draw_design(population: Population, n: int, key: Key) -> Design:
     n = whole_number("n", n, 1, population.size)
     pi = inclusion_probabilities(population.weights, n)
     mixed = shuffled(np.arange(population.size), key._replace(stage=f"{key.stage}, population"))
-    along = mixed[np.argsort(population.cells[mixed], kind="stable")]
+    first = np.zeros(1, np.int64)
+    start = float(counter_uniform(key._replace(stage=f"{key.stage}, start"), first, first)[0])
+    along = mixed[np.argsort(population.cells(start)[mixed], kind="stable")]
     places = nested_order(pivotal(pi[along], key._replace(stage=f"{key.stage}, draw")), key)
     order = along[places]
-    return Design(order, pi[order], population.size, looks(n))
+    return Design(order, pi[order], population.size, looks(n), start)
 
 
 def looks(n: int) -> tuple[int, ...]:

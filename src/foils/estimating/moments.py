@@ -28,7 +28,7 @@ Bool = npt.NDArray[np.bool_]
 Target = Literal["file", "recipe"]
 
 FEWEST_IN_STRATUM = 12
-LUCK = 0.4
+LUCK = 0.2
 """Labels counted beside those of a stratum; see ``powers``."""
 TINY = 1e-300
 
@@ -103,15 +103,16 @@ class Met:
     unit: float
 
 
-def sample_of(population: Population, order: Int64, pi: Float64, within: Bool | None = None) -> Sample:
-    """Prepare the labelled pairs of a population, or of the part where ``within`` is True."""
+def sample_of(population: Population, order: Int64, pi: Float64, within: Bool | None = None, *, start: float) -> Sample:
+    """Prepare the labelled pairs of a population, or of the part where ``within`` is True; ``start`` is the draw's."""
+    cells = population.cells(start)
     if within is None:
-        strata = _merged(population.cells, order)
+        strata = _merged(cells, order)
         return Sample(population.clusters, strata, population.strengths, population.folds, order, pi)
     inside = within[order]
     places = (np.cumsum(within) - 1)[order[inside]]
     anchors = np.unique(population.clusters[within], return_inverse=True)[1]
-    strata = _merged(np.unique(population.cells[within], return_inverse=True)[1], places)
+    strata = _merged(np.unique(cells[within], return_inverse=True)[1], places)
     return Sample(anchors, strata, population.strengths[within], population.folds[within], places, pi[inside])
 
 

@@ -5,7 +5,9 @@ Strength: the rank of a pair's score among all, as a normal score Φ⁻¹(rank /
 Evidence: how well the scorer tells known positives from the population, as an AUC; it needs no label. A scorer that
 is random there has AUC ½, and then every pair is as likely to be drawn as any other.
 
-Cells: a score group and a band. Score groups are cut so that each is drawn about equally often.
+Cells: a score group and a band. Score groups are cut so that each is drawn about equally often; where the cuts lie is
+random and belongs to the draw. So a good scorer's border between negatives and positives lies on a cut by chance only:
+there the labels of most draws show no variance at all.
 """
 
 from __future__ import annotations
@@ -107,14 +109,23 @@ class Population:
         return relative_weights(self.strengths, self.evidence)
 
     @cached_property
-    def cells(self) -> Int64:
-        """int64[N], numbers of score group and band; a score group's cells follow each other."""
-        groups = np.full(self.size, SCORE_GROUPS)
+    def below(self) -> Float64:
+        """float64[N] in 0 … 1, the share of the scored pairs' weight that lies below a pair; NaN = not scored."""
+        below = np.full(self.size, np.nan)
         scored = np.flatnonzero(~np.isnan(self.strengths))
         order = scored[np.argsort(self.strengths[scored], kind="stable")]
         shares = np.cumsum(self.weights[order])
         if len(order):
-            groups[order] = np.minimum((shares - self.weights[order] / 2) / shares[-1] * SCORE_GROUPS, SCORE_GROUPS - 1)
+            below[order] = (shares - self.weights[order] / 2) / shares[-1]
+        return below
+
+    def cells(self, start: float) -> Int64:
+        """Number score groups and bands, int64[N]; a score group's cells follow each other.
+
+        Args:
+            start: Where the score groups are cut, as a part of a group, 0 … 1.
+        """
+        groups = np.nan_to_num(np.floor(self.below * SCORE_GROUPS + start), nan=SCORE_GROUPS + 1).astype(np.int64)
         cells: Int64 = np.unique(groups * (self.bands.max() + 1) + self.bands, return_inverse=True)[1]
         return cells
 

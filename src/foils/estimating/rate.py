@@ -121,7 +121,7 @@ def labelled(
     inside = np.ones(len(given), dtype=bool) if within is None else within[order]
     if not inside.any():
         raise InputError("no pair of this part has a label; label more, or ask for the rate of a larger part")
-    return sample_of(population, order, pi, within), given[inside]
+    return sample_of(population, order, pi, within, start=design.start), given[inside]
 
 
 def check(population: Population, design: Design, within: Bool | None, target: str, level: float) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -35,6 +36,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Negatives of the result."""
     looks: tuple[int, ...]
+    start: float = 0.0
+    """Where score groups were cut."""
     digest: str
     """SHA-256 of the negatives that it was drawn from."""
     drawn_at: str
@@ -76,6 +79,7 @@ def draw(result: Result, negatives: Negatives, n: int, seed: int) -> StoredDesig
         scorer=negatives.scorer,
         size=len(negatives),
         looks=tuple(design.looks),
+        start=design.start,
         digest=negatives.digest,
         drawn_at=datetime.now(UTC).isoformat(timespec="seconds"),
         foils=version("foils"),
@@ -119,7 +123,9 @@ def stored(store: LabelStore) -> StoredDesign | None:
         ) from error
     places, pi = np.array([row[0] for row in rows], np.int64), np.array([row[3] for row in rows], np.float64)
     return StoredDesign(
-        facts, Design(order=places, pi=pi, size=facts.size, looks=facts.looks), [row[1:3] for row in rows]
+        facts,
+        Design(order=places, pi=pi, size=facts.size, looks=facts.looks, start=facts.start),
+        [row[1:3] for row in rows],
     )
 
 
@@ -189,12 +195,32 @@ def words(labels: npt.NDArray[np.int8]) -> dict[Label, int]:
 
 def _refuse_other(store: LabelStore, there: StoredDesign, n: int | None, seed: int | None, scorer: str | None) -> None:
     facts = there.facts
-    asked = {"--labels": (n, facts.n), "--seed": (seed, facts.seed), "--scorer": (scorer, facts.scorer)}
-    for option, (now, then) in asked.items():
-        clipped = option == "--labels" and now is not None and min(now, facts.size) == then
-        if now is not None and now != then and not clipped:
+    if n is not None and (n := min(n, facts.size)) != facts.n:
+        _refuse_other_number(store, facts, n)
+    for option, (now, then) in {"--seed": (seed, facts.seed), "--scorer": (scorer, facts.scorer)}.items():
+        if now is not None and now != then:
             raise InputError(
                 f"{option} {now}: the design of {store.path} was drawn with {then}, and labels belong to it; leave "
                 f"{option} out to go on. For another design export the labels (--export labels.csv), move the file "
                 "away, begin anew and import them: each pair that is drawn again is labelled already"
             )
+
+
+def _refuse_other_number(store: LabelStore, facts: Facts, n: int) -> NoReturn:
+    """Refuse to shrink a design, or to let it grow.
+
+    The looks share the whole chance of a miss. A design that grows because they did not please would have further looks
+    with nothing left for them; a new draw that does not depend on the first has a chance of its own.
+    """
+    what = f"--labels {n}: the design of {store.path} was drawn with {facts.n}"
+    if n < facts.n:
+        looks = ", ".join(f"{look:,}" for look in facts.looks)
+        raise InputError(f"{what}; leave --labels out, and stop at whichever of its looks you like: {looks}")
+    folder = store.path.parent
+    raise InputError(
+        f"{what} and cannot grow: its looks have used up the chance of a miss, so an interval from labels added after "
+        f"them would promise too much. Draw anew and keep the labels: foils review {folder} --export labels.csv; move "
+        f"{FILE} away; foils review {folder} --import labels.csv; foils review {folder} --data DATA --labels {n} "
+        f"--seed {facts.seed + 1}. With another seed the draw does not depend on what you saw; pairs that are drawn "
+        "again are not asked again"
+    )
