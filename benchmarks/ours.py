@@ -12,7 +12,9 @@ from foils import _compiled
 from foils.positives import Relation
 from foils.search import Blocks, ExactIndex, Vectors
 from foils.search.products import probe
-from foils.search.screens import BFloat16, Screen, Single
+from foils.search.screen_bfloat16 import BFloat16
+from foils.search.screen_int8 import Int8
+from foils.search.screens import Screen, Single, rough_screen
 
 Float32 = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -21,7 +23,11 @@ SEARCH = (ExactIndex, "find")
 """The call that a run's search is, as object and name."""
 MEMORY = 64_000_000
 """Bytes that blocks may take."""
+COPIES = 4 << 30
+"""Bytes that a rounded copy of the items may take."""
 EXACT, SCREENED, NUMPY = "foils exact", "foils screened", "foils exact, no compiler"
+HALVES = "foils screened, in bfloat16"
+"""Beside what is screened in int8 by itself."""
 
 
 def searchers(items: Float32, k: int) -> dict[str, Search]:
@@ -33,9 +39,12 @@ def searchers(items: Float32, k: int) -> dict[str, Search]:
     """
     vectors = Vectors(items, "dot")
     exact = searcher(vectors, Single(vectors, probe(torch=True).single))
-    modes = {EXACT: exact, SCREENED: searcher(vectors, BFloat16(vectors, kept=True)), NUMPY: without_compiler(exact)}
-    if not probe(torch=True).is_bfloat16_fast:
-        del modes[SCREENED]
+    modes = {EXACT: exact, NUMPY: without_compiler(exact)}
+    rough = rough_screen(vectors, probe(torch=True), COPIES)
+    if rough is not None:
+        modes[SCREENED] = searcher(vectors, rough)
+    if isinstance(rough, Int8):
+        modes[HALVES] = searcher(vectors, BFloat16(vectors, kept=True))
     for search in modes.values():
         search(items[:2], k)
     return modes
@@ -66,14 +75,14 @@ def without_compiler(search: Search) -> Search:
 def screening(items: Float32, queries: Float32, k: int) -> str:
     """Say how much the screened mode rescored, and how many queries' bands overflowed."""
     vectors = Vectors(items, "dot")
-    index = ExactIndex(vectors, np.ones(len(items), bool), BFloat16(vectors, kept=True))
+    index = ExactIndex(vectors, np.ones(len(items), bool), rough_screen(vectors, probe(torch=True), COPIES))
     found = [index.find(part, k, Relation.empty(len(part)), blocks) for part, blocks in parts(queries, k)]
     rescored = sum(one.rescored for one in found) / len(queries)
     overflowed = sum(one.overflowed for one in found)
     band = float(index.screen.slack(queries).max()) if index.screen is not None else 0.0
-    return (
-        f"error bound {band:.4f}, {rescored:,.0f} pairs rescored per query, {overflowed} of {len(queries):,} overflowed"
-    )
+    product = index.screen.name if index.screen is not None else "none"
+    pairs = f"{rescored:,.0f} pairs rescored per query, {overflowed} of {len(queries):,} overflowed"
+    return f"by {product}, error bound {band:.4f}, {pairs}"
 
 
 def parts(queries: Float32, k: int) -> list[tuple[Float32, Blocks]]:

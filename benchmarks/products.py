@@ -14,15 +14,17 @@ import numpy.typing as npt
 import torch
 from harness import Contender, cpu_seconds
 
+from foils.search.products import multiplies_int8
+
 Float32 = npt.NDArray[np.float32]
 SHAPES = ((512, 1024), (256, 4096), (1024, 4096), (1024, 16_384), (1024, 32_768))
 """Queries × items of a block."""
 FP32 = ("limit: NumPy product fp32", "limit: PyTorch product fp32")
-BF16 = "limit: PyTorch product bf16"
+BF16, INT8 = "limit: PyTorch product bf16", "limit: PyTorch product int8"
 
 
 def products(items: Float32, queries: Float32) -> Iterable[Contender]:
-    """Set up bare products: NumPy's BLAS, PyTorch in float32, PyTorch from bfloat16 to bfloat16."""
+    """Set up bare products: NumPy's BLAS, PyTorch in float32, from bfloat16 to bfloat16, from int8 to int32."""
     matrices = torch.from_numpy(queries), torch.from_numpy(items)
     halves = tuple(matrix.to(torch.bfloat16) for matrix in matrices)
     sides: dict[str, tuple[Any, Any, Any, Any]] = {
@@ -30,6 +32,9 @@ def products(items: Float32, queries: Float32) -> Iterable[Contender]:
         FP32[1]: (*matrices, torch.mm, torch.empty(SHAPES[-1])),
         BF16: (*halves, torch.mm, torch.empty(SHAPES[-1], dtype=torch.bfloat16)),
     }
+    if multiplies_int8():
+        integers = tuple((matrix * (127 / matrix.abs().max())).to(torch.int8) for matrix in matrices)
+        sides[INT8] = (*integers, torch._int_mm, torch.empty(SHAPES[-1], dtype=torch.int32))
     for name, (left, right, multiply, out) in sides.items():
         flat = out.reshape(-1)
         shape = min(SHAPES, key=lambda shape: tried(left, right[: SHAPES[-1][1]], multiply, flat, shape))

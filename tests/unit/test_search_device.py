@@ -70,8 +70,8 @@ def test_what_is_found_is_the_canonical_ranking(body, room, memory, world, simil
 
 
 def test_a_shortlist_that_is_cut_short_is_searched_anew(body):
-    """1,500 equal items do not fit in it: every anchor for which they are among the best is given up, and only that."""
-    items = np.concatenate([np.full((1500, 8), 0.5, np.float32), made.normal(700, 8, 1)])
+    """2,500 equal items do not fit in it: every anchor for which they are among the best is given up, and only that."""
+    items = np.concatenate([np.full((2500, 8), 0.5, np.float32), made.normal(700, 8, 1)])
     anchors = np.concatenate([np.ones((2, 8), np.float32), -np.ones((3, 8), np.float32)])
     found = index(Vectors(items, "dot")).find(anchors, 300, plain.nobody(5), Blocks(5, 256, 256))
     assert_equal(found, ranked(anchors, items, 300))

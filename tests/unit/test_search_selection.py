@@ -1,6 +1,7 @@
 """Both bodies of the selection kernels, with shortlists too short for comfort, and every screen."""
 
 import runpy
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,9 @@ from foils import _compiled, _folds_numba, _folds_numpy
 from foils.positives import Relation
 from foils.search import Blocks, ExactIndex, Vectors, selection_numba, selection_numpy
 from foils.search.products import NUMPY, TORCH
-from foils.search.screens import BFloat16, Single
+from foils.search.screen_bfloat16 import BFloat16
+from foils.search.screen_int8 import Int8
+from foils.search.screens import Single
 
 HELPERS = Path(__file__).parents[1] / "contract" / "search_reference.py"
 plain = SimpleNamespace(**runpy.run_path(str(HELPERS)))
@@ -48,6 +51,7 @@ SCREENS = {
     "torch": lambda vectors: Single(vectors, TORCH),
     "bfloat16, kept": lambda vectors: BFloat16(vectors, kept=True),
     "bfloat16, by blocks": lambda vectors: BFloat16(vectors, kept=False),
+    "int8": Int8,
 }
 every_screen = pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
 
@@ -125,7 +129,8 @@ def test_the_error_of_a_screen_is_within_its_slack(screen):
             out = np.empty((20, 500), tested.barred.dtype)
             with tested.one_thread():
                 tested.score(tested.ready(queries), slice(0, 500), out)
-            error = np.abs(as_float32(out) - plain.canonical(queries, vectors.read(slice(None))).astype(np.float64))
+            given = out * tested.units(queries)[:, None] if isinstance(tested, Int8) else as_float32(out)
+            error = np.abs(given - plain.canonical(queries, vectors.read(slice(None))).astype(np.float64))
             slack = tested.slack(queries)
             assert (error <= slack[:, None]).all()
             assert (error.max(axis=1) > slack / 1000).all(), "a slack that large is no bound"
@@ -154,7 +159,11 @@ def test_little_is_scored_canonically(body):
     anchors, items = normal(10, 64, 0), normal(5000, 64, 1)
     vectors = Vectors(items, "cosine")
     queries = Vectors(anchors, "cosine").read(slice(None))
-    for screen, most in ((Single(vectors, NUMPY), 10 * 51), (BFloat16(vectors, kept=True), 10 * 90)):
+    for screen, most in (
+        (Single(vectors, NUMPY), 10 * 51),
+        (BFloat16(vectors, kept=True), 10 * 90),
+        (Int8(vectors), 10 * 220),
+    ):
         index = ExactIndex(vectors, np.ones(5000, bool), screen)
         found = index.find(queries, 50, plain.nobody(10), Blocks(10, 512, 64))
         assert 10 * 50 <= found.rescored <= most
@@ -201,17 +210,39 @@ def test_scores_in_bfloat16_are_taken_as_their_float32_values(kernels, room):
     single = np.round(normal(6, 150, 0), 1)
     single[2, ::3] = -np.inf
     halves = (single.view(np.uint32) >> 16).astype(np.uint16)
-    taken = []
-    for take, block in ((kernels.take_halves, halves), (kernels.take, as_float32(halves))):
-        items, scores = np.full((6, room), -1), np.zeros((6, room), np.float32)
-        counts, bounds, resume = np.zeros(6, np.int64), np.full(6, -1e37, np.float32), np.zeros(6, np.int64)
-        limits = np.full(6, kernels.first_limit(4, room))
-        stuck = take(block, 10, np.full(6, 0.25), 4, items, scores, counts, bounds, limits, resume)
-        held = np.arange(room) < counts[:, None]
-        taken.append((stuck, counts, bounds, resume, np.where(held, items, -1), np.where(held, scores, 0)))
+    taken = [
+        taken_by(kernels.take_halves, halves, kernels, room),
+        taken_by(kernels.take, as_float32(halves), kernels, room),
+    ]
     for one, other in zip(*taken, strict=True):
         np.testing.assert_array_equal(one, other)
     assert taken[0][0] == (room == 7)
+
+
+@pytest.mark.parametrize("kernels", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("room", [7, 200])
+def test_scores_in_integers_are_taken_as_what_they_are_worth(kernels, room):
+    integers = np.random.default_rng(0).integers(-40, 40, (6, 150)).astype(np.int32)
+    integers[2, ::3] = -(2**31)
+    units = np.linspace(0.05, 0.3, 6).astype(np.float32)
+    single = np.where(integers == -(2**31), -np.inf, integers * units[:, None]).astype(np.float32)
+    taken = [
+        taken_by(partial(kernels.take_integers, units), integers, kernels, room),
+        taken_by(kernels.take, single, kernels, room),
+    ]
+    for one, other in zip(*taken, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert taken[0][0] == (room == 7)
+
+
+def taken_by(take, block, kernels, room):
+    """Take one block into fresh shortlists; give all that is known of them afterwards."""
+    items, scores = np.full((6, room), -1), np.zeros((6, room), np.float32)
+    counts, bounds, resume = np.zeros(6, np.int64), np.full(6, -1e37, np.float32), np.zeros(6, np.int64)
+    limits = np.full(6, kernels.first_limit(4, room))
+    stuck = take(block, 10, np.full(6, 0.25), 4, items, scores, counts, bounds, limits, resume)
+    held = np.arange(room) < counts[:, None]
+    return stuck, counts, bounds, resume, np.where(held, items, -1), np.where(held, scores, 0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -39,8 +39,8 @@ Seed = Annotated[
 Search = Annotated[
     SearchMode,
     Parameter(
-        help="How all items are scored in an exact search: in float32 (exact), in bfloat16 first where that is faster "
-        "(screened), or by whatever is fastest (auto). The result is the same."
+        help="How all items are scored in an exact search: in float32 (exact), in bfloat16 or int8 first where that is "
+        "faster (screened), or by whatever is fastest (auto). The result is the same."
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print the result as JSON.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Execution(msgspec.Struct, frozen=True):
     block: int | None = None
     """Anchors and items of a block, instead of what the budget gives."""
     search: SearchMode = "auto"
-    """How all items are scored in an exact search: ``exact`` (float32), ``screened`` (bfloat16 first) or ``auto``."""
+    """How all items are scored in an exact search: ``exact`` (float32), ``screened`` (bfloat16 or int8 first) or ``auto``."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -73,7 +73,8 @@ def execution_of(given: Execution | None) -> Execution:
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """All that the tables follow from; runs that are no ``other_run`` give equal bytes.
 
-    Its recipe also says where a service was asked last, so that a result can be searched deeper.
+    Its recipe also says where a service was asked last and by which budget, so that a result can be searched deeper.
+    What a budget left without a score is scored when the run is begun again with another.
     """
 
     format: int = FORMAT
@@ -108,13 +109,18 @@ def versions() -> dict[str, str]:
 
 def other_run(there: Any, here: Any) -> list[str]:
     """Say in which entries two identities differ that decide the result, one line each; see ``differences``."""
-    return [line for line in differences(there, here) if not _is_execution(line.partition(": ")[0])]
+    return [line for line in differences(there, here) if not _is_among("execution", line.partition(": ")[0])]
 
 
-def _is_execution(path: str) -> bool:
-    """Tell whether an entry is a scorer's field from which no score follows."""
+def other_budget(there: Any, here: Any) -> bool:
+    """Tell whether two identities differ in what a scorer may spend: what it left without a score follows from that."""
+    return any(_is_among("budget", line.partition(": ")[0]) for line in differences(there, here))
+
+
+def _is_among(fields: Literal["execution", "budget"], path: str) -> bool:
+    """Tell whether an entry is a scorer's field that its scorer lists there; from none of these a score follows."""
     field = SCORER_FIELD.fullmatch(path)
-    return field is not None and field[2] in getattr(REGISTRY.get(field[1]), "execution", ())
+    return field is not None and field[2] in getattr(REGISTRY.get(field[1]), fields, ())
 
 
 def differences(there: Any, here: Any, path: str = "") -> list[str]:

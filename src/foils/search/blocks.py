@@ -13,6 +13,8 @@ ITEM_BYTES = 16
 """Bytes of one component of an item's vector while it is read: as stored, float32, and rounded."""
 CELL_BYTES = 8
 """Bytes of one cell of an anchors × items block: its score, and masks."""
+PLACES = 6
+"""Of a shortlist, for each of the best that are wanted: a rough screen cannot tell more of them from the best."""
 PLACE_BYTES = 16
 """Bytes of one place of a shortlist: an item, its score, and their copies while they are ordered."""
 PAIR_BYTES = 24
@@ -72,9 +74,9 @@ class Blocks:
     @staticmethod
     def room(k: int, n_items: int) -> int:
         """Say how many items a shortlist for the best k holds."""
-        return max(1, min(4 * max(k, 256), n_items))
+        return max(1, min(PLACES * max(k, 256), n_items))
 
 
 def _anchor_bytes(dim: int, depth: int, items: int) -> int:
     """Count its vector, its scores against a block of items, its shortlist, and what becomes of it."""
-    return 8 * dim + CELL_BYTES * items + PLACE_BYTES * 4 * max(depth, 256) + CANDIDATE_BYTES * depth
+    return 8 * dim + CELL_BYTES * items + PLACE_BYTES * PLACES * max(depth, 256) + CANDIDATE_BYTES * depth

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,14 @@ from foils.search.best import LOWEST, ByItem
 from foils.search.blocks import Blocks
 from foils.search.device import Hidden, OnDevice, is_cut_short
 from foils.search.products import NUMPY
+from foils.search.screen_int8 import Int8
 from foils.search.screens import Screen, Single
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
 
-SETTLED_PLACES = 1 << 16
-"""Places of shortlists that are settled together."""
+REFINED_PLACES, SETTLED_PLACES = 1 << 18, 1 << 16
+"""Places of shortlists that are refined, and settled, together."""
 
 MOST_RELIEFS = 8
 """How often a shortlist that a rough screen fills may be scored canonically before its anchor is searched anew."""
@@ -166,7 +167,7 @@ class _Search:
         if isinstance(self.screen, OnDevice):
             self._scan_on(self.screen, Hidden(barred, self.index.unmineable, masked))
             return
-        ready = self.screen.ready(self.anchors)
+        ready, take = self.screen.ready(self.anchors), self._kernel(self.screen)
         size, total = self.blocks.items, len(self.index.items)
         barred_score = self.screen.barred
         whole = np.empty(len(self.anchors) * min(size, max(total, 1)), barred_score.dtype)
@@ -187,14 +188,18 @@ class _Search:
             mask = masked(block)
             if mask is not None:
                 np.putmask(scores, mask, barred_score)
-            self._take(scores, start)
+            self._take(take, scores, start)
 
     def settle(self) -> Found:
         """Score the shortlists canonically, and order them."""
         self.kernels.prune(self.reach, self.k, self.items, self.scores, self.counts, self.bounds)
+        if isinstance(self.screen, Int8):
+            for rows in _parts(self.counts, REFINED_PLACES):
+                self._refine(self.screen, np.arange(rows.start, rows.stop))
+            self.slack = self.screen.fine_slack(self.anchors)
         found = np.empty((len(self.anchors), self.k), np.int64)
         values = np.empty((len(self.anchors), self.k), np.float32)
-        for rows in _parts(self.counts):
+        for rows in _parts(self.counts, SETTLED_PLACES):
             self._settle(np.arange(rows.start, rows.stop), found[rows], values[rows])
         return Found(found, values, self.rescored, 0)
 
@@ -206,8 +211,14 @@ class _Search:
             cut = is_cut_short(self.scores, self.counts, self.k, self.reach)
             self.reliefs[cut], self.counts[cut] = MOST_RELIEFS + 1, 0
 
-    def _take(self, scores: npt.NDArray[Any], start: int) -> None:
-        take = self.kernels.take if scores.dtype == np.float32 else self.kernels.take_halves
+    def _kernel(self, screen: Screen) -> Callable[..., bool]:
+        """Choose what takes the scores of a screen."""
+        if isinstance(screen, Int8):
+            return partial(self.kernels.take_integers, screen.units(self.anchors))
+        takes: dict[str, Callable[..., bool]] = {"float32": self.kernels.take, "uint16": self.kernels.take_halves}
+        return takes[screen.barred.dtype.name]
+
+    def _take(self, take: Callable[..., bool], scores: npt.NDArray[Any], start: int) -> None:
         resume = np.where(self.overflowed, scores.shape[1], 0)
         lists = (self.items, self.scores, self.counts, self.bounds, self.limits)
         while take(scores, start, self.reach, self.k, *lists, resume):
@@ -217,8 +228,11 @@ class _Search:
 
     def _relieve(self, rows: Int64) -> None:
         """Make room in shortlists full of scores too close to tell apart: keep the best k by their canonical scores."""
+        if isinstance(self.screen, Int8):
+            self._refine(self.screen, rows)
+            rows = rows[self.counts[rows] > (self.items.shape[1] + self.k) // 2]
         self.reliefs[rows] += 1
-        for part in _parts(self.counts[rows]):
+        for part in _parts(self.counts[rows], SETTLED_PLACES):
             some = rows[part]
             found, values = np.empty((len(some), self.k), np.int64), np.empty((len(some), self.k), np.float32)
             self._settle(some, found, values)
@@ -226,8 +240,24 @@ class _Search:
             self.items[some, : self.k] = np.take_along_axis(found, order, axis=1)
             self.scores[some, : self.k] = np.take_along_axis(values, order, axis=1)
             self.counts[some] = self.k
-            limits = (values[:, -1].astype(np.float64) - self.slack[some]).astype(np.float32)
-            self.bounds[some] = np.maximum(self.bounds[some], np.nextafter(limits, np.float32(-np.inf)))
+            self._raise(some, values[:, -1].astype(np.float64) - self.slack[some])
+
+    def _refine(self, screen: Int8, rows: Int64) -> None:
+        """Score shortlists more finely, and keep what is among their best by that."""
+        anchors, items, counts = self.anchors[rows], self.items[rows], self.counts[rows]
+        at, places = np.nonzero(np.arange(items.shape[1]) < counts[:, None])
+        scores = self.scores[rows]
+        scores[at, places] = screen.refine(anchors, at, items[at, places])
+        slack, bounds = screen.fine_slack(anchors), np.full(len(rows), LOWEST, np.float32)
+        self.kernels.prune(2 * slack, self.k, items, scores, counts, bounds)
+        self.items[rows], self.scores[rows], self.counts[rows] = items, scores, counts
+        # What comes has the error of the screen, what is bounds' own that of the finer scores.
+        self._raise(rows, bounds + slack - self.slack[rows])
+
+    def _raise(self, rows: Int64, limits: Float64) -> None:
+        """Let nothing below these limits into shortlists any more."""
+        below = np.nextafter(limits.astype(np.float32), np.float32(-np.inf))
+        self.bounds[rows] = np.maximum(self.bounds[rows], below)
 
     def _settle(self, rows: Int64, found: Int64, scores: Float32) -> None:
         """Write the best k of some shortlists.
@@ -252,9 +282,9 @@ class _Search:
         self.rescored += len(at)
 
 
-def _parts(counts: Int64) -> Iterator[slice]:
-    """Cut rows of shortlists into parts that are settled together: the more, the better are items read in order."""
-    step = max(1, SETTLED_PLACES // counts.max(initial=1))
+def _parts(counts: Int64, places: int) -> Iterator[slice]:
+    """Cut rows of shortlists into parts of so many places: the more, the better are items read in order."""
+    step = max(1, places // counts.max(initial=1))
     return (slice(start, min(start + step, len(counts))) for start in range(0, len(counts), step))
 
 

@@ -1,4 +1,4 @@
-"""The float32 products that are there, and which of them is fastest in this process.
+"""The products that are there, and how fast each of them is in this process.
 
 What multiplies matrices fastest depends on the machine and on how its libraries were built and set, by factors of two
 to four, so it is measured, once per process, on blocks of the size that a search uses. No result depends on the choice.
@@ -30,8 +30,8 @@ SHAPE = (1024, 512, 384)
 SECONDS = 0.032
 """How long each product is timed, about."""
 CPUINFO = Path("/proc/cpuinfo")
-FAST_BFLOAT16 = 1.5
-"""How many times faster than float32 a bfloat16 product must be to screen with it."""
+BFLOAT16, INT8 = "torch bfloat16", "torch int8"
+"""Names of the products that are rougher than float32."""
 ROUNDED_BY_ENVIRONMENT = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
 """Variables by which NVIDIA's libraries compute float32 products otherwise, whatever PyTorch is told."""
 
@@ -86,12 +86,11 @@ class Probe:
     @property
     def single(self) -> Product:
         """The fastest float32 product."""
-        return max((NUMPY, TORCH), key=lambda product: self.gflops.get(product.name, 0.0))
+        return max((NUMPY, TORCH), key=lambda product: self.rate_of(product.name))
 
-    @property
-    def is_bfloat16_fast(self) -> bool:
-        """Whether a bfloat16 product pays as a screen."""
-        return self.gflops.get("torch bfloat16", 0.0) >= FAST_BFLOAT16 * self.gflops[self.single.name]
+    def rate_of(self, name: str) -> float:
+        """Give the rate of a product; 0 = it is not there."""
+        return self.gflops.get(name, 0.0)
 
     def facts(self) -> dict[str, Any]:
         """Give it as JSON-ready data."""
@@ -127,10 +126,41 @@ def _torch_runs(left: Float32, right: Float32, out: Float32) -> dict[str, Callab
 
     halves = [torch.from_numpy(array).bfloat16() for array in (left, right)]
     into = torch.empty(out.shape, dtype=torch.bfloat16)
-    runs: dict[str, Callable[[], object]] = {"torch bfloat16": lambda: torch.mm(halves[0], halves[1].T, out=into)}
+    runs: dict[str, Callable[[], object]] = {BFLOAT16: lambda: torch.mm(halves[0], halves[1].T, out=into)}
+    if multiplies_int8():
+        integers = [torch.from_numpy(np.rint(32 * array.clip(-3, 3)).astype(np.int8)) for array in (left, right)]
+        sums = np.empty(out.shape, np.int32)
+        runs[INT8] = lambda: int8_product(integers[0], integers[1], sums)
     if multiplies_float32("cpu"):
         runs[TORCH.name] = lambda: TORCH.into(left, right, out)
     return runs
+
+
+def int8_product(left: Any, right: Any, out: npt.NDArray[np.int32]) -> None:
+    """Write int32[A, I] = int8[A, d] · int8[I, d]ᵀ of two tensors."""
+    import torch
+
+    torch._int_mm(left, right.T, out=torch.from_numpy(out))
+
+
+@cache
+def multiplies_int8() -> bool:
+    """Say whether PyTorch multiplies 8-bit integers without an error.
+
+    Older processors add pairs of products in 16 bits, which the largest ones leave: they are tried.
+    """
+    import torch
+
+    if not hasattr(torch, "_int_mm"):
+        return False
+    left = torch.full((64, 256), 127, dtype=torch.int8)
+    right = torch.where(torch.arange(64)[:, None] % 2 == 0, left, -left)
+    out = np.zeros((64, 64), np.int32)
+    try:
+        int8_product(left, right, out)
+    except RuntimeError:  # this build has no such product
+        return False
+    return bool((out == 127 * 127 * 256 * np.where(np.arange(64) % 2 == 0, 1, -1)).all())
 
 
 def multiplies_float32(kind: str) -> bool:

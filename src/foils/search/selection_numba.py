@@ -20,6 +20,8 @@ UInt16 = npt.NDArray[np.uint16]
 
 CHUNK = 64
 """Scores compared with the bound at once: the comparison is vectorised, and mostly finds none."""
+BARRED = -(2**31)
+"""What stands for −inf among integers."""
 HIGHEST = 2**31 - 1
 """Above the rank of every number."""
 
@@ -90,6 +92,36 @@ def take_halves(
     for a in range(screen.shape[0]):
         for i in range(screen.shape[1]):
             bits[0, i] = np.uint32(screen[a, i]) << np.uint32(16)
+        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
+            row, 0, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
+        )
+        stuck |= full
+    return stuck
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def take_integers(
+    units: Float32,
+    screen: Int32,
+    first: int,
+    reach: Float64,
+    k: int,
+    items: Int64,
+    scores: Float32,
+    counts: Int64,
+    bounds: Float32,
+    limits: Int64,
+    resume: Int64,
+) -> bool:
+    """Do what ``take`` does with scores int32[A, I], of which 1 is worth ``units[a]``; the least int32 is −inf."""
+    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
+    row = np.empty((1, screen.shape[1]), np.float32)
+    stuck = False
+    for a in range(screen.shape[0]):
+        unit = units[a]
+        for i in range(screen.shape[1]):
+            value = screen[a, i]
+            row[0, i] = np.float32(value) * unit if value != BARRED else np.float32(-np.inf)
         resume[a], counts[a], bounds[a], limits[a], full = _take_row(
             row, 0, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
         )

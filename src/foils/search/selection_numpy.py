@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 UInt16 = npt.NDArray[np.uint16]
 
+BARRED = -(2**31)
+"""What stands for −inf among integers."""
 CELLS = 1 << 16
 """Cells that are looked at together, of blocks with many hits."""
 MOST_HITS = 1 << 15
@@ -65,6 +68,26 @@ def take_halves(
 ) -> bool:
     """Do what ``take`` does with scores in bfloat16; see ``selection_numba.take_halves``."""
     single = np.left_shift(screen, 16, dtype=np.uint32).view(np.float32)
+    return take(single, first, reach, k, items, scores, counts, bounds, limits, resume)
+
+
+def take_integers(
+    units: Float32,
+    screen: Int32,
+    first: int,
+    reach: Float64,
+    k: int,
+    items: Int64,
+    scores: Float32,
+    counts: Int64,
+    bounds: Float32,
+    limits: Int64,
+    resume: Int64,
+) -> bool:
+    """Do what ``take`` does with integers; see ``selection_numba.take_integers``."""
+    single = screen.astype(np.float32)
+    single *= units[:, None]
+    single[screen == BARRED] = -np.inf
     return take(single, first, reach, k, items, scores, counts, bounds, limits, resume)
 
 
