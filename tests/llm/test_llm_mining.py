@@ -252,7 +252,7 @@ def run(*arguments):
     return code, out.getvalue()
 
 
-def test_found_positives_go_round_by_the_command_line(server, tmp_path, beir, capsys):
+def test_found_positives_go_round_by_the_command_line(server, tmp_path, beir, capsys, caplog):
     sets = [word for setting in settings(server) for word in ("--set", setting)]
     vectors = [
         "--query-vectors",
@@ -264,7 +264,10 @@ def test_found_positives_go_round_by_the_command_line(server, tmp_path, beir, ca
     ]
     base = ["mine", beir, "--recipe", "rlhn", "--negatives", 3, *vectors, *sets]
     assert run(*base, "--out", tmp_path / "a")[0] == 0
-    assert "To come: about 96 pairs in 8 calls" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "To come: about 96 pairs in 8 calls" in said
+    assert "cheap asks small" in said
+    assert not caplog.records  # said once
     found = tmp_path / "found.jsonl"
     exported = ["export", tmp_path / "a", "--format", "found-positives", "--column", "strong", "--out", found]
     assert run(*exported) == (0, f"16 pairs written to {found}\n")
@@ -285,6 +288,18 @@ def test_found_positives_go_round_by_the_command_line(server, tmp_path, beir, ca
     )
 
 
+def test_the_same_command_with_a_larger_budget_goes_on(server, tmp_path, beir):
+    sets = [word for setting in settings(server) for word in ("--set", setting)]
+    vectors = ["--query-vectors", tmp_path / "q.npy", "--corpus-vectors", tmp_path / "c.npy"]
+    base = ["mine", beir, "--recipe", "rlhn", "--negatives", 3, *vectors, *sets, "--out", tmp_path / "a"]
+    base += ["--cache", tmp_path / "kept"]
+    said = run(*base, "--set", "scorers.cheap.max_calls=3")[1]
+    assert "give the same command with another max_calls, and it goes on with these" in said
+    code, said = run(*base, "--set", "scorers.cheap.max_calls=30")
+    assert (code, "have no score" in said) == (0, False)
+    assert "cheap: 5 calls and" in said
+
+
 def test_labels_are_found_positives_too(tmp_path, beir, server, capsys):
     labels = tmp_path / "labels.csv"
     labels.write_text("anchor_id,item_id,label,note\n0,1,positive,\n0,3,negative,\n0,4,unsure,\n1,8,skip,\n")
@@ -301,6 +316,30 @@ def test_labels_are_found_positives_too(tmp_path, beir, server, capsys):
     assert "name an anchor that the collection does not have: 'nobody'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("more.tsv", "query-id\tcorpus-id\tscore\n0\t1\t2\n0\t3\t0\n"),
+        ("more.tsv", "0\t1\t2\n0\t3\t-1\n"),
+        ("more.txt", "0 0 1 2\n0 0 3 0\n"),
+        ("more.qrels", "0\t0\t1\t2\n0\t0\t3\t0\n"),
+        ("more.tsv", "anchor_id\titem_id\tgrade\tprovenance\n0\t1\t1\thuman\n0\t3\t0\thuman\n"),
+    ],
+)
+def test_qrels_are_found_positives_too(tmp_path, beir, capsys, name, lines):
+    (tmp_path / name).write_text(lines)
+    vectors = ["--query-vectors", tmp_path / "q.npy", "--corpus-vectors", tmp_path / "c.npy"]
+    command = ["mine", beir, "--recipe", "naive-top-k", "--negatives", 9, *vectors, "--found", tmp_path / name]
+    assert run(*command, "--out", tmp_path / "a")[0] == 0
+    assert "2 found pairs are laid over train" in capsys.readouterr().err
+    first = foils.Mined.open(tmp_path / "a").negatives.slice(0, 1).to_pylist()[0]
+    assert first["positive_ids"] == ["0", "1"]
+    assert dict(zip(first["negative_ids"], first["p_positive"], strict=True))["3"] == 0
+    (tmp_path / name).write_text(lines.replace("0\t", "nobody\t").replace("0 0", "nobody 0"))
+    assert run(*command, "--out", tmp_path / "b")[0] == 2
+    assert "nobody" in capsys.readouterr().err
+
+
 def test_what_found_positives_cannot_be_is_said(server, tmp_path):
     mined = mined_by(server, tmp_path)
     with pytest.raises(InputError, match="no column 'weak'"):
@@ -309,6 +348,9 @@ def test_what_found_positives_cannot_be_is_said(server, tmp_path):
         InputError, match="'dense' is a ratio, and positives are found by a probability; name one: cheap"
     ):
         mined.found_positives("dense")
+    plain = mined_by(server, tmp_path, recipe="naive-top-k", folder="plain")
+    with pytest.raises(InputError, match="by a probability; this result has none: mine by a recipe with a judge"):
+        plain.found_positives("dense")
     with pytest.raises(InputError, match="threshold is 0"):
         mined.found_positives("strong", 0)
     with pytest.raises(DataError, match="there is no column item_id"):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,23 +14,10 @@ from foils.calibrating.fit import Method
 from foils.calibrating.reliability import Reliability
 from foils.candidates import Reference
 from foils.errors import InputError, printable
-from foils.mining.identity import GIVEN
+from foils.mining.fitted import FittedSetting, Others, other_inputs
 
 Measure = Literal["score", "margin", "both"]
 MADE_BY = "foils calibrate"
-DATA = ("collection", GIVEN)
-OF_DATA = ("vectors.", "run")
-OF_MODELS = ("scorers.", "bm25")
-"""How the inputs are named that scores follow from; a digest of the first changes with the data, too."""
-
-
-class Others(NamedTuple):
-    """Names of inputs that differ from those that a calibration was fitted to."""
-
-    differ: tuple[str, ...]
-    """Vectors of the same data, or models."""
-    untold: tuple[str, ...]
-    """Both sides' vectors of other data: whether of the same encoder, digests do not tell."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,35 +60,31 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str = MADE_BY
     fitted_inputs: dict[str, str] | None = None
 
-    def setting(self) -> str:
-        """Give it as a setting of a recipe, for ``mined.rethreshold`` and ``recipes.load``."""
-        return f"p_positive={json.dumps(self.p_positive)}"
+    def setting(self) -> FittedSetting:
+        """Give it as a setting of a recipe, for ``foils.mine``, ``mined.rethreshold`` and ``recipes.load``.
+
+        It is text. The first two warn where the scores are of other models than those that it was fitted to.
+        """
+        setting = f"p_positive={json.dumps(self.p_positive)}"
+        return FittedSetting.of(setting, self.fitted_on, self.fitted_inputs or {})
 
     def other_inputs(self, inputs: Mapping[str, str]) -> Others:
         """Compare what scores follow from with what the calibrated ones followed from; only names that both have.
 
-        Vectors are of texts, so they tell two encoders apart only on the data that it was fitted on.
-
         Args:
             inputs: digests of a run, as its identity has them.
         """
-        there = self.fitted_inputs or {}
-        same_data = not {there[name] for name in DATA if name in there}.isdisjoint(map(inputs.get, DATA))
-        changed = [name for name in there if name in inputs and there[name] != inputs[name]]
-        of_data = [name for name in changed if name.startswith(OF_DATA)]
-        models = [name for name in changed if name.startswith(OF_MODELS)]
-        if same_data:
-            return Others(tuple(of_data + models), ())
-        sides = Counter(name.rpartition(".")[0] for name in of_data if name.startswith("vectors."))
-        return Others(tuple(models), tuple(name for name, count in sides.items() if count == 2))
+        return other_inputs(self.fitted_inputs or {}, inputs)
 
     def write(self, path: str | Path) -> Path:
         """Write it to a JSON file.
 
         Raises:
+            InputError: its name does not end in .json.
             FolderError: the file cannot be written.
         """
         path = Path(path)
+        check_calibration_file(path)
         with durable.explained(path):
             durable.make_folder(path.parent)
             durable.write_json(path, self)
@@ -125,6 +107,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
                 )
         lines += [f"  left out: {count:,} {printable(why)}" for why, count in self.left_out.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+
+def check_calibration_file(path: Path) -> None:
+    """Check the name of a file that a calibration is written to.
+
+    Raises:
+        InputError: it does not end in .json.
+    """
+    if path.suffix.casefold() != ".json":
+        raise InputError(f"{path}: a calibration is written as JSON; give a name that ends in .json")
 
 
 def read_calibration(path: str | Path) -> Calibration:

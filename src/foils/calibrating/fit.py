@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from foils import _array
 from foils.calibrating.pairs import Float64, Pairs
 from foils.calibrators import Calibrator, Cascade, Input, Isotonic, One, Platt, Stacker, Term
-from foils.calibrators.inputs import logistic
 
 Method = Literal["isotonic", "platt", "stacker", "cascade"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -93,7 +93,7 @@ def logistic_regression(design: Float64, targets: Float64, weights: Float64, pen
     found = np.zeros(design.shape[1])
     loss = _loss(design, targets, weights, penalty, found)
     for _ in range(STEPS):
-        said = np.asarray(logistic(design @ found))
+        said = np.asarray(_array.sigmoid(design @ found))
         slope = design.T @ (weights * (said - targets)) + penalty * found
         curvature = (design * (weights * said * (1 - said))[:, None]).T @ design
         curvature += np.diag(penalty + 1e-12)

@@ -6,6 +6,7 @@ Whatever is said may hold text from the data, so control characters are escaped,
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -65,6 +66,16 @@ def warnings_as_notes() -> Iterator[None]:
 def complain(text: str) -> None:
     """Print an error."""
     note(f"error: {text}")
+
+
+@contextmanager
+def without_log(logger: logging.Logger) -> Iterator[None]:
+    """Leave out what a part of foils logs, where the command has said it already."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager

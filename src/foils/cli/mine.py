@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from foils import mining, recipes
 from foils.cli import limits
 from foils.cli.calibrate import Calibrated, note_other_inputs, note_other_scores, with_calibration
-from foils.cli.console import note, progress, say, say_json
+from foils.cli.console import note, progress, say, say_json, without_log
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, note_evaluation_split, read, require_positives
 from foils.cli.found import FoundFile, overlaid
 from foils.cli.options import Json, Model, Search, Seed, Whole, encode, memory_bytes
@@ -33,11 +33,10 @@ from foils.cli.vectors import (
 from foils.collection import Collection
 from foils.encoders import Encoder
 from foils.errors import FolderError
-from foils.mining import Execution, Mined
+from foils.mining import Execution, Mined, asking
 from foils.mining.extend import require_extendable
 from foils.mining.identity import differences
 from foils.mining.prepare import bind, check_window
-from foils.planning.asking import before_start
 from foils.recipes import Recipe
 from foils.search import MODEL
 
@@ -140,7 +139,7 @@ def mine(
         known = {"recipe": loaded.resolved(), "collection": collection.digest(split), "constraints": bound.digests}
         check_same_run(out, {**chosen, **known})
     earlier = None if extend is None else _earlier(extend, collection, loaded, chosen)
-    for line in before_start(collection, loaded.bound(len(collection.items)), negatives=negatives, split=split):
+    for line in asking.before_start(collection, loaded.bound(len(collection.items)), negatives=negatives, split=split):
         note(line)
     vectors = _encoded(encoders, collection, kept)
     mined, worked = _mined(
@@ -194,7 +193,7 @@ def _mined(
 ) -> tuple[Mined, bool]:
     """Mine or extend with progress, and tell whether there was anything left to do."""
     worked = False
-    with progress("mining", before="finished before") as report:
+    with progress("mining", before="finished before") as report, without_log(asking.LOGGER):  # it was said already
 
         def step(done: int, total: int) -> None:
             nonlocal worked

@@ -22,9 +22,10 @@ def found_positives(result: Result, column: str, threshold: float, provenance: L
     if column not in kinds:
         raise InputError(f"this result has no column {column!r}; {did_you_mean(column, kinds)}")
     if kinds[column] is not Kind.PROBABILITY:
+        others = ", ".join(name for name, kind in kinds.items() if kind is Kind.PROBABILITY)
         raise InputError(
-            f"the column {column!r} is a {kinds[column]}, and positives are found by a probability; name one: "
-            f"{', '.join(name for name, kind in kinds.items() if kind is Kind.PROBABILITY) or 'there is none'}"
+            f"the column {column!r} is a {kinds[column]}, and positives are found by a probability; "
+            + (f"name one: {others}" if others else "this result has none: mine by a recipe with a judge, such as rlhn")
         )
     if not 0 < threshold <= 1:
         raise InputError(f"threshold is {threshold}; expected a probability above 0 and at most 1")

@@ -63,6 +63,11 @@ def unscored(candidates: Candidates, recipe: Recipe, m: int) -> Counts:
     }
 
 
+def left_unscored(counts: Counts) -> bool:
+    """Tell whether some pairs were to be scored and were not; see ``unscored``."""
+    return any(number for name, number in counts.items() if name.startswith("unscored."))
+
+
 def _hardness(settled: Settled, short: Bool, name: str) -> Counts:
     column = settled.candidates.columns[name]
     positive = reference_scores(column, settled.candidates.units, "mean")

@@ -18,6 +18,7 @@ from foils.constraints import Constraint, Resolved
 from foils.encoders import Encoder
 from foils.errors import DataError, FolderError, InputError
 from foils.mining.appended import Bool, Earlier, Extended, items_within, rows_of
+from foils.mining.asking import announce, before_start
 from foils.mining.budget import require_memory
 from foils.mining.encoded import named_models, with_encoded
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
@@ -85,6 +86,8 @@ def extend(
     given = with_encoded(given, result.recipe, collection, named_models(model, models), folder)
     prepared = _prepare(result, collection, given, bound, execution, folder)
     require_memory(prepared, execution)
+    identity = prepared.identity
+    announce(before_start(collection, prepared.recipe, negatives=identity.negatives, split=identity.split))
     earlier = Earlier.of(result, _changed(prepared, _before(prepared, result, constraints, execution)))
     search = prepared.search()
     source = Extended.of(search.source, earlier, execution.search)  # type: ignore[arg-type]

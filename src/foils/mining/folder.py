@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from foils import _durable as durable
 from foils.errors import FolderError, InputError
-from foils.mining import journal, row_groups
+from foils.mining import counts, journal, row_groups
 from foils.mining.counts import Counts
-from foils.mining.identity import FORMAT, Identity, other_run
+from foils.mining.identity import FORMAT, Identity, other_budget, other_run
 from foils.mining.journal import Shard
 from foils.mining.memory import Effort
 from foils.mining.tables import ITEMS_OF_A_GROUP, PARQUET
@@ -94,12 +94,15 @@ class Folder:
         finally:
             lock.release()
 
-    def begin(self, identity: Identity, *, fresh: bool) -> Finished:
+    def begin(self, identity: Identity, *, fresh: bool, cached: bool = False) -> Finished:
         """Start, or take up what an earlier run of the same identity finished.
+
+        With another budget, what holds pairs that the earlier one left without a score is not finished.
 
         Args:
             identity: of this run.
             fresh: discard what an earlier run left.
+            cached: whether scores are kept in a cache, so that only those pairs are asked about again.
 
         Raises:
             FolderError: the folder belongs to a run of another identity; the message says in what they differ.
@@ -112,7 +115,9 @@ class Folder:
                 durable.write_json(self.path / "identity.json", identity)
                 return Finished(complete=False, shards={})
             refuse_other(self.path, there, identity.data())
-            if there != identity.data():  # only where a service is asked, and how
+            if other_budget(there, identity.data()):
+                self._leave_out_unscored(cached=cached)
+            if there != identity.data():  # only where a service is asked, how, and for how much
                 durable.write_json(self.path / "identity.json", identity)
             if self._is_complete(read_manifest(self.path)):
                 return Finished(complete=True, shards={})
@@ -171,6 +176,28 @@ class Folder:
                         durable.remove(path)
             if not any(self.shards.iterdir()):
                 self.shards.rmdir()
+
+    def _leave_out_unscored(self, *, cached: bool) -> None:
+        """Discard the tables, or the shards, in which pairs were left without a score.
+
+        Raises:
+            FolderError: there are some, and their other pairs would be asked about anew, too.
+        """
+        whole = read_manifest(self.path).complete
+        shards = {} if whole else self._sound_shards()
+        scored = [shard for shard in shards.values() if not counts.left_unscored(shard.counts)]
+        left = any(_stats(self.path).get("unscored_pairs", {}).values()) if whole else len(scored) < len(shards)
+        if not left:
+            return
+        if not cached:
+            raise FolderError(
+                f"{self.path}: to go on with another budget takes a cache of the answers (leave --no-cache out, or "
+                "cache=False); without one, begin anew and ask about all pairs again (--fresh, or fresh=True)"
+            )
+        if whole:
+            self._discard()
+        else:
+            journal.rewrite(self.journal, scored)
 
     def _discard(self) -> None:
         """Delete what is ours but identity.json, so that the folder stays known as ours until it is signed anew."""
@@ -283,6 +310,15 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, msgspec.DecodeError) as error:
         mend = "discard the folder (--fresh, or fresh=True)"
         raise FolderError(f"{path}/manifest.json cannot be read: {error}; {mend}") from error
+
+
+def _stats(path: Path) -> dict[str, Any]:
+    """Read stats.json of a finished folder; nothing of one that lost it, which is mined again anyway."""
+    try:
+        stats: dict[str, Any] = msgspec.json.decode((path / "stats.json").read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return stats
 
 
 def _sound(files: Mapping[Path, str]) -> bool:

@@ -12,8 +12,10 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
+from foils.mining.asking import announce, before_start
 from foils.mining.budget import require_memory
 from foils.mining.encoded import named_models, with_encoded
+from foils.mining.fitted import warn_of_others
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution, execution_of
 from foils.mining.mined import Mined
@@ -81,13 +83,16 @@ def mine(
     refuse_foreign(path)
     loaded = resolved_recipe(recipe, settings)
     bound = bind(constraints, collection)
-    check_window(loaded.bound(len(collection.items)), negatives)
+    bounded = loaded.bound(len(collection.items))
+    check_window(bounded, negatives)
+    announce(before_start(collection, bounded, negatives=negatives, split=split))
     folder = chosen_cache(choice=cache)
     given = with_encoded(given, loaded, collection, named_models(model, models), folder)
     prepared = prepare(
         collection, loaded, given, negatives=negatives, split=split, seed=seed, execution=execution, constraints=bound,
         cache=folder,
     )  # fmt: skip
+    warn_of_others(settings, prepared.recipe, prepared.identity.inputs)
     require_memory(prepared, execution)
     search = prepared.search()
     job = prepared.job(lambda span: [(search.of(span), all_rows(span))], search.facts, search.stop)

@@ -18,6 +18,7 @@ from foils.mining import answers, card, export, rejudge
 from foils.mining.blocks import Shortfall, blocks, default_scores
 from foils.mining.encoded import named_models, with_encoded
 from foils.mining.explain import Explanation, explain
+from foils.mining.fitted import warn_of_others
 from foils.mining.folder import Temporary, chosen_or_temporary
 from foils.mining.identity import GIVEN, Execution, Identity, differences
 from foils.mining.layouts import layout
@@ -324,6 +325,7 @@ class Mined:
         Raises:
             RecipeError: a setting is not valid, or changes where candidates come from.
         """
+        warn_of_others(settings, self.recipe, self.identity.inputs)
         path, temporary = chosen_or_temporary(out)
         rejudge.rethreshold(self.result, settings, path, self.execution, progress)
         result = Result(path)

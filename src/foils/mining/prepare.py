@@ -23,7 +23,7 @@ from foils.mining.shard import Job, Providers
 from foils.mining.tables import Names
 from foils.positives import Int64, Units
 from foils.recipes import Recipe
-from foils.scorers import CrossEncoderScorer, LlmScorer, Remote, scorer_digests
+from foils.scorers import Confident, CrossEncoderScorer, LlmScorer, Remote, scorer_digests
 from foils.search import MODEL, Blocks, Forbidden, Inputs, VectorSource, matrix_digest, open_sides
 from foils.sources import source_digests
 
@@ -81,6 +81,7 @@ class Prepared:
             self.inputs.blocks.anchors,
             lambda: self._facts(found()),
             stop,
+            self.inputs.cache is not None,
         )
 
     def separations(self) -> dict[str, dict[str, Any]]:
@@ -266,7 +267,8 @@ def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence
 
 def _cost(recipe: Recipe, units: Units, negatives: int) -> list[str]:
     """Say what searching deeper costs where a model reads every candidate."""
-    models = [part.fields for part in recipe.scorers if isinstance(part.fields, CrossEncoderScorer | LlmScorer)]
+    each = [part.fields.of.fields if isinstance(part.fields, Confident) else part.fields for part in recipe.scorers]
+    models = [fields for fields in each if isinstance(fields, CrossEncoderScorer | LlmScorer)]
     judges = [fields.name for fields in models if fields.band is None]
     depth, deepest = recipe.source.fields.depths(negatives)
     if not judges or not recipe.rules or deepest < COSTLY * depth:

@@ -14,6 +14,7 @@ from foils import samplers
 from foils._array import Key
 from foils.errors import FolderError, RecipeError, whole_number
 from foils.mining import tables
+from foils.mining.asking import announce, limits, remote
 from foils.mining.identity import Execution, other_run
 from foils.mining.prepare import MOST_SEED, Prepared, warnings
 from foils.mining.run import Progress, run
@@ -95,6 +96,7 @@ def deepen(result: Result, prepared: Prepared, out: Path, execution: Execution, 
     if changed:
         listed = "\n  ".join(changed)
         raise FolderError(f"{result.path} cannot be searched deeper, as it was mined with:\n  {listed}\nmine again")
+    announce(map(limits, remote(result.recipe)))
     needed = result.candidates(["needs_deeper"])["needs_deeper"].to_numpy()
     search = prepared.search()
 

@@ -30,7 +30,7 @@ def run(job: Job, out: Path, execution: Execution, *, fresh: bool, progress: Pro
         FolderError: the folder cannot be used, a shard was damaged, or the disk is full; what was finished is kept.
     """
     with Folder.held(out) as folder:
-        finished = folder.begin(job.identity, fresh=fresh)
+        finished = folder.begin(job.identity, fresh=fresh, cached=job.cached)
         if not finished.complete:
             with PeakMemory() as memory:
                 shards = _write_shards(job, folder, finished.shards, memory, execution.threads, progress)

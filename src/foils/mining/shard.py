@@ -43,6 +43,7 @@ class Job:
         unit_block: units of a block that is looked at deeper.
         facts: further statistics (anchors without positives, items with empty text, …), asked for when all is done.
         stop: called when the run ends early, so that nobody waits for what is begun no more.
+        cached: whether what judges answer is kept for other runs.
     """
 
     identity: Identity
@@ -56,6 +57,7 @@ class Job:
     unit_block: int
     facts: Callable[[], Mapping[str, Any]]
     stop: Callable[[], object] = lambda: None
+    cached: bool = False
 
 
 class Part(NamedTuple):

@@ -36,6 +36,12 @@ def summarise(result: Result) -> str:
         for name, count in stats.get("unscored_pairs", {}).items()
         if count
     ]
+    lines += [
+        f"{name}: {facts['calls']:,} calls and {facts['tokens']:,} tokens for the {facts['answered_pairs']:,} pairs "
+        f"that it answered; {facts['kept_pairs']:,} more answers were kept from before"
+        for name, facts in stats.get("scorers", {}).items()
+        if "kept_pairs" in facts
+    ]
     lines += [f"warning: {warning}" for warning in stats["warnings"]]
     return "\n".join(lines)
 

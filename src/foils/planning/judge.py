@@ -11,8 +11,9 @@ from foils.collection import Collection
 from foils.planning.result import Judging
 from foils.positives import Int64
 from foils.recipes import Recipe
+from foils.scorers import Confident, OpenScorer, Remote
 from foils.scorers import Judging as Judges
-from foils.scorers import OpenScorer, Remote
+from foils.scorers.confident import OpenConfident
 from foils.search import Inputs
 
 PROBE_SECONDS = 1.0
@@ -64,10 +65,19 @@ def plan_asking(
     return Judging(column, total, known, 0.0, round(calls * scale), round(tokens * scale), most)
 
 
-def without_cache(recipe: Recipe, column: str, inputs: Inputs) -> OpenScorer:
-    """Open the scorer of a column so that it keeps nothing."""
-    part = next(part for part in recipe.scorers if column in part.fields.columns())
-    return part.fields.open(replace(inputs, cache=None))
+def judge_in(scorer: OpenScorer) -> Judges | None:
+    """Find the judge that an open scorer is, or wraps: what is wrapped is asked about the same pairs."""
+    inner = scorer.scorer if isinstance(scorer, OpenConfident) else scorer
+    return inner if isinstance(inner, Judges) else None
+
+
+def without_cache(recipe: Recipe, column: str, inputs: Inputs) -> tuple[str, OpenScorer]:
+    """Open the judge of a column so that it keeps nothing, and name it."""
+    fields = next(part.fields for part in recipe.scorers if column in part.fields.columns())
+    if isinstance(fields, Confident):
+        fields = fields.of.fields
+        column = f"{column}.of.{next(iter(fields.columns()))}"
+    return column, fields.open(replace(inputs, cache=None))
 
 
 def _rate(scorer: OpenScorer, anchors: Int64, items: Int64) -> float:

@@ -13,6 +13,7 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
+from foils.mining.asking import limits, remote
 from foils.mining.budget import least_budget, require_memory
 from foils.mining.encoded import named_models, opened_models
 from foils.mining.identity import Execution, execution_of
@@ -23,7 +24,6 @@ from foils.mining.prepare import warnings as warnings_of
 from foils.mining.sanity import complaints
 from foils.planning import amounts
 from foils.planning.approximate import Approximate, approximate_search
-from foils.planning.asking import limits, remote
 from foils.planning.encode import plan_encoding
 from foils.planning.judge import plan_asking, plan_judging, without_cache
 from foils.planning.parts import parts_of, probe_parts
@@ -173,8 +173,8 @@ def _judgings(probed: Probe, units: int) -> tuple[Judging, ...]:
             collection = probed.run.collection
             found.append(plan_asking(services[column], judge, collection, pairs, total, column))
             continue
-        scorer = without_cache(probed.run.recipe, column, probed.run.inputs)
-        found.append(plan_judging(column, judge, scorer, pairs, round(len(pairs[0]) * units / probed.units)))
+        name, scorer = without_cache(probed.run.recipe, column, probed.run.inputs)
+        found.append(plan_judging(name, judge, scorer, pairs, round(len(pairs[0]) * units / probed.units)))
     return tuple(found)
 
 

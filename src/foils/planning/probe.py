@@ -26,6 +26,7 @@ from foils.mining.run import threads_per_shard
 from foils.mining.settle import Search
 from foils.mining.shard import Job, all_rows, settle_here
 from foils.mining.tables import ITEMS_OF_A_GROUP, join
+from foils.planning.judge import judge_in
 from foils.planning.stand_ins import Listener
 from foils.positives import Int64
 from foils.scorers import Judging, OpenScorer
@@ -93,7 +94,7 @@ def probe(prepared: Prepared, execution: Execution, *, units: int, first_look: b
     search = prepared.search()
     opening = time.perf_counter() - started
     held = max((anonymous_bytes() or 0) - (before or 0), 0)
-    judges = {name: scorer for name, _, scorer in search.scorers if isinstance(scorer, Judging)}
+    judges = {name: judge for name, _, scorer in search.scorers if (judge := judge_in(scorer)) is not None}
     listeners = {name: Listener() for name in judges}
     first_look = first_look or bool(judges)
     job = _job(prepared, search, listeners, first_look=first_look)

@@ -30,6 +30,7 @@ from foils.scorers.band import Band
 from foils.scorers.llm_asking import Asker, StoppedError
 from foils.scorers.llm_budget import Budget
 from foils.scorers.llm_endpoint import Endpoint, Place
+from foils.scorers.llm_outcomes import Outcome, Outcomes, Seen
 from foils.scorers.llm_pairs import TextPairs
 from foils.scorers.llm_prompt import RUBRIC, VERSION, Answer, Prompt, expected_tokens
 from foils.scorers.pair_cache import PairCache
@@ -52,8 +53,12 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Relevance by an LLM behind an HTTP endpoint."""
 
     relevance: ClassVar[bool] = True
-    execution: ClassVar[tuple[str, ...]] = ("url", "key_env", "concurrency", "timeout", "retries")
+    execution: ClassVar[tuple[str, ...]] = (
+        "url", "key_env", "concurrency", "timeout", "retries", "max_calls", "max_tokens"
+    )  # fmt: skip
     """Where, how fast and how often is asked: no answer follows from these, so a resumed run may choose anew."""
+    budget: ClassVar[tuple[str, ...]] = ("max_calls", "max_tokens")
+    """Of these, what may leave pairs without a score: given another, a run goes on with these pairs."""
     url: str = ""
     """Base address, such as http://127.0.0.1:8000/v1; the path /chat/completions is added."""
     model: str = ""
@@ -184,6 +189,7 @@ class OpenLlm:
         lock: one block of pairs at a time; its calls run at the same time.
         storing: guards the cache.
         refusal: what ended the asking for good.
+        seen: what came of the pairs of this start.
     """
 
     inputs: Inputs
@@ -193,6 +199,7 @@ class OpenLlm:
     lock: threading.Lock = field(default_factory=threading.Lock)
     storing: threading.Lock = field(default_factory=threading.Lock)
     refusal: InputError | None = None
+    seen: Seen = field(default_factory=Seen)
 
     def score(self, anchors: Int64, items: Int64) -> Float32:
         """Score pairs: float32[P]; NaN for −1, for items with empty text, and where no answer was to be had.
@@ -205,9 +212,12 @@ class OpenLlm:
         with self.lock:
             pairs = TextPairs.of_rows(self.inputs.collection, anchors[at], items[at])
             found = self._kept(pairs)
-            if np.isnan(found).any():
-                self._ask(pairs.take(np.flatnonzero(np.isnan(found))))
+            missing = np.flatnonzero(np.isnan(found))
+            outcomes = np.full(len(found), Outcome.KEPT, np.int8)
+            if len(missing):
+                outcomes[missing] = self._ask(pairs.take(missing))
                 found = self._kept(pairs)
+            self.seen.note(pairs.codes, outcomes)
         scores[at] = found[pairs.of]
         return scores
 
@@ -221,34 +231,41 @@ class OpenLlm:
 
     def facts(self) -> Mapping[str, Any]:
         """Say what was asked in this start, and what came of it."""
-        tally, budget = self.asker.tally, self.asker.budget
+        budget, seen = self.asker.budget, self.seen
+        unsent = {"budget": seen.count(Outcome.BUDGET), "silent": seen.count(Outcome.SILENT)}
         return {
             "calls": budget.calls,
             "tokens": budget.tokens,
             "max_calls": budget.max_calls,
             "max_tokens": budget.max_tokens,
-            "answered_pairs": tally.answered,
-            "unanswered_pairs": {"tries used up": tally.unanswered, **tally.unsent},
-            "failed_calls": dict(sorted(tally.failures.items())),
+            "answered_pairs": seen.count(Outcome.ANSWERED),
+            "kept_pairs": seen.count(Outcome.KEPT),
+            "unanswered_pairs": {
+                "tries used up": seen.count(Outcome.TRIES),
+                **{why: count for why, count in unsent.items() if count},
+            },
+            "failed_calls": dict(sorted(self.asker.tally.failures.items())),
         }
 
     def warnings(self) -> list[str]:
         """Say what a user should know."""
-        tally, name = self.asker.tally, self.fields.name
-        said = []
-        if tally.unsent["budget"]:
+        name, said = self.fields.name, []
+        kept = self.cache.path is not None
+        if unsent := self.seen.count(Outcome.BUDGET):
             spent = f"{self.asker.budget.calls:,} calls, {self.asker.budget.tokens:,} tokens"
+            limit = " or ".join(name for name in self.fields.budget if getattr(self.fields, name) is not None)
             said.append(
-                f"{name}: the budget is spent ({spent}), and {tally.unsent['budget']:,} pairs were not asked about; "
-                f"raise max_calls or max_tokens, and mine again with --fresh: kept answers are not asked again"
+                f"{name}: the budget is spent ({spent}), and {unsent:,} pairs were not asked about; give the same "
+                f"command with another {limit}"
+                + (", and it goes on with these" if kept else " and --fresh; without a cache, all are asked about anew")
             )
-        if tally.silent:
+        if self.asker.tally.silent:
             said.append(
-                f"{name}: the endpoint gave no answer to {tally.in_a_row} questions in a row, and was asked no more; "
-                "mine again with --fresh when it answers: kept answers are not asked again"
+                f"{name}: the endpoint gave no answer to {self.asker.tally.in_a_row} questions in a row, and was asked "
+                "no more; mine again with --fresh when it answers: kept answers are not asked again"
             )
-        if tally.unanswered:
-            said.append(f"{name}: {tally.unanswered:,} pairs got no answer after {1 + self.fields.retries} tries")
+        if unanswered := self.seen.count(Outcome.TRIES):
+            said.append(f"{name}: {unanswered:,} pairs got no answer after {1 + self.fields.retries} tries")
         return said
 
     def stop(self) -> None:
@@ -266,29 +283,32 @@ class OpenLlm:
         with self.storing:
             return self.cache.get(*pairs.keys)
 
-    def _ask(self, pairs: TextPairs) -> None:
-        """Ask about pairs, calls at the same time; each answer is kept when it comes."""
+    def _ask(self, pairs: TextPairs) -> Outcomes:
+        """Ask about pairs, calls at the same time; each answer is kept when it comes. Says what came of each pair."""
         if self.refusal is not None:
             raise self.refusal
+        outcomes = np.full(len(pairs), Outcome.ANSWERED, np.int8)
 
         def one(places: Int64) -> None:
             if self.refusal is None:
-                self._judge(pairs, places)
+                left, why = self._judge(pairs.take(places))
+                outcomes[places[left]] = why
 
         with ThreadPoolExecutor(self.fields.concurrency, "foils-llm") as pool:
             for done in [pool.submit(one, places) for places in pairs.calls(self.fields.pairs_per_call)]:
                 done.result()
+        return outcomes
 
-    def _judge(self, pairs: TextPairs, places: Int64) -> None:
-        """Ask about some pairs of one anchor."""
-        asked = pairs.take(places)
+    def _judge(self, asked: TextPairs) -> tuple[Int64, Outcome]:
+        """Ask about some pairs of one anchor; see ``Asker.ask``."""
 
         def store(of: Int64, answers: Float32) -> None:
             with self.storing:
                 self.cache.put(*asked.take(of).keys, answers)
 
+        every = np.arange(len(asked))
         try:
-            self.asker.ask(asked.question(np.arange(len(asked))), store)
+            return self.asker.ask(asked.question(every), store)
         except InputError as error:
             self.refusal = error
             self.asker.stopped.set()  # wakes those who wait
@@ -296,6 +316,7 @@ class OpenLlm:
         except StoppedError:
             if self.refusal is None:
                 raise
+            return every, Outcome.SILENT  # the call that was refused ends the run
 
 
 def _check_body(body: Mapping[str, Any], budget: int | None) -> None:

@@ -23,6 +23,7 @@ from foils.positives import Int64
 from foils.scorers.llm_answers import WrongFormError, probabilities, used_tokens
 from foils.scorers.llm_budget import Budget
 from foils.scorers.llm_endpoint import Endpoint, Reply, SchemaRefusedError
+from foils.scorers.llm_outcomes import Outcome
 from foils.scorers.llm_prompt import Call, Prompt, Question, compose
 from foils.search.vectors import Float32
 
@@ -48,16 +49,12 @@ class Tally:
     Attributes:
         failures: of calls, by kind.
         answered: passages that got a probability.
-        unanswered: passages that got none.
         in_a_row: questions without any answer since the last one with some.
-        unsent: passages that were not asked about as the budget was spent, or the server silent.
     """
 
     failures: Counter[str] = field(default_factory=Counter)
     answered: int = 0
-    unanswered: int = 0
     in_a_row: int = 0
-    unsent: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -89,8 +86,11 @@ class Asker:
     stopped: threading.Event = field(default_factory=threading.Event)
     _quiet_until: float = 0.0
 
-    def ask(self, question: Question, store: Store) -> None:
+    def ask(self, question: Question, store: Store) -> tuple[Int64, Outcome]:
         """Judge the passages of a question.
+
+        Returns:
+            the places of those that are left without an answer, and why.
 
         Raises:
             InputError: the server refuses, or has never given an answer.
@@ -103,7 +103,7 @@ class Asker:
                 self._pause(question, attempt)
             reply = self._try(question.take(left), attempt)
             if reply is None:
-                return self._give_up(len(left), "silent" if self.tally.silent else "budget")
+                return left, Outcome.SILENT if self.tally.silent else Outcome.BUDGET
             found, failure = reply
             done = ~np.isnan(found)
             if done.any():
@@ -111,8 +111,9 @@ class Asker:
                 self._count(int(done.sum()))
                 left = left[~done]
             if not len(left):
-                return None
-        return self._exhausted(len(left), len(question.passages), failure)
+                return left, Outcome.ANSWERED
+        self._exhausted(failure, nothing=len(left) == len(question.passages))
+        return left, Outcome.TRIES
 
     def _try(self, question: Question, attempt: int) -> tuple[Float32, str] | None:
         """Make one call: float32[n], NaN = no answer, and why; None = no call was made."""
@@ -159,16 +160,10 @@ class Asker:
             self.tally.answered += answered
             self.tally.in_a_row = 0
 
-    def _give_up(self, passages: int, why: str) -> None:
+    def _exhausted(self, failure: str, *, nothing: bool) -> None:
+        """Give a question up; where there never was an answer, that is no accident."""
         with self.tally.lock:
-            self.tally.unsent[why] += passages
-
-    def _exhausted(self, left: int, asked: int, failure: str) -> None:
-        """Leave passages without an answer; where there never was one, that is no accident."""
-        with self.tally.lock:
-            self.tally.unanswered += left
-            if left == asked:
-                self.tally.in_a_row += 1
+            self.tally.in_a_row += nothing
             never = not self.tally.answered and (failure.startswith("connection") or self.tally.silent)
         if never:
             place = self.endpoint.place

@@ -11,8 +11,12 @@ from foils import _segments as segments
 from foils.collection import Collection
 from foils.encoders.chunks import Digests, text_digests
 from foils.positives import Int64
+from foils.scorers.llm_outcomes import Keys
 from foils.scorers.llm_prompt import Question
 from foils.scorers.texts import texts_at
+
+MIXED = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that no bit of a query's hash is lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,12 @@ class TextPairs:
     def keys(self) -> tuple[Digests, Digests]:
         """What answers are kept by: S16[U] of anchors, S16[U] of items."""
         return self.query_keys[self.query], self.passage_keys[self.passage]
+
+    @property
+    def codes(self) -> Keys:
+        """Number the pairs by their content: uint64[U]; that two get one number is as good as impossible."""
+        query, passage = (_bits(keys).view(np.uint64) for keys in (self.query_keys, self.passage_keys))
+        return query[self.query] * MIXED + passage[self.passage]
 
     def take(self, places: Int64) -> TextPairs:
         """Keep some pairs."""

@@ -1,6 +1,12 @@
-"""What services will be asked, and what limits that: said before a run starts."""
+"""What services will be asked, and what limits that: said before a run starts.
+
+From Python it is logged, as a warning, so that it is seen without any set-up; a command prints it.
+"""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,6 +16,7 @@ from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.scorers import LlmScorer
 
+LOGGER = logging.getLogger(__name__)
 KEY = _array.Key(0, "plan.asking", 0)
 SAMPLED = 100
 """Units that stand for all."""
@@ -30,6 +37,12 @@ def before_start(collection: Collection, recipe: Recipe, *, negatives: int, spli
         split: whose positives are mined for.
     """
     return [_said(fields, collection, recipe, negatives, split) for fields in remote(recipe)]
+
+
+def announce(lines: Iterable[str]) -> None:
+    """Log what services will be asked."""
+    for line in lines:
+        LOGGER.warning("%s", line)
 
 
 def limits(fields: LlmScorer) -> str:
