@@ -12,7 +12,7 @@ from foils.candidates import Kind
 from foils.errors import RecipeError
 from foils.recipes.document import parse
 from foils.recipes.loader import build
-from foils.rules import AbsoluteMargin, MaxScore, RelativeMargin
+from foils.rules import AbsoluteMargin, MaxScore, MeanStd, RelativeMargin
 from foils.samplers import Resample, SimANS, Softmax, Strided, TopK, UniformWindow
 from foils.samplers.resample import Base
 from foils.scorers import (
@@ -22,6 +22,7 @@ from foils.scorers import (
     CrossEncoderScorer,
     GraphCleaner,
     LlmScorer,
+    MissedPositives,
     Neighbours,
     OwnerQuery,
     VectorScorer,
@@ -106,6 +107,11 @@ SHIPPED = {
         Resample(base=Base(softmax=Softmax(temperature=0.05, column="dense")), gamma=1.0, column="adapter"),
     ),
     "neighbours": (Dense(k=100), (MaxScore(threshold=0.1, column="neighbours"),), TopK(column="dense")),
+    "missed-positives": (
+        Dense(k=100),
+        (MeanStd(deviations=1.5, column="missed_positives", unscored="keep"),),
+        TopK(column="dense"),
+    ),
     "graph-cleaner": (Dense(k=100), (MaxScore(threshold=0.5, column="graph_cleaner"),), TopK(column="dense")),
     "confident-learning": (Dense(k=100), (MaxScore(threshold=0.0, column="confident"),), TopK(column="dense")),
     "rlhn": (
@@ -130,6 +136,7 @@ SCORED = {
     "saha": OwnerQuery(),
     "rrra": AdapterScorer(ambiguous=100, depth=500),
     "neighbours": Neighbours(k=10, anchors=5),
+    "missed-positives": MissedPositives(),
     "graph-cleaner": GraphCleaner(),
     "confident-learning": Confident(of=Wrapped(vectors=VectorScorer()), own=0.5),
 }

@@ -165,6 +165,39 @@ def test_the_recipe_graph_cleaner_keeps_what_its_detector_takes_for_no_positive(
     assert hidden("graph-cleaner") <= 8
 
 
+def test_the_recipe_missed_positives_leaves_out_what_is_like_the_pairs_that_the_encoder_misses():
+    rng = np.random.default_rng(3)
+    topics = np.eye(4, 12)
+    anchors = np.repeat(topics, 10, axis=0) + 0.05 * rng.normal(size=(40, 12))
+    found = anchors + 0.2 * rng.normal(size=(40, 12))  # easy positives
+    missed = np.repeat(np.eye(4, 12, k=4) + 0.6 * topics, 10, axis=0) + 0.05 * rng.normal(size=(40, 12))
+    others = np.repeat(np.eye(4, 12, k=8) + 0.8 * topics, 10, axis=0) + 0.05 * rng.normal(size=(40, 12))
+    # Of each topic every other anchor has a positive that the encoder misses; so has its neighbour, but nobody knows.
+    pairs = [(anchor, anchor) for anchor in range(40)] + [(anchor, 40 + anchor) for anchor in range(0, 40, 2)]
+    data = Collection.from_arrays(pairs, anchors=40, items=120)
+    vectors = {"query_vectors": anchors, "item_vectors": np.concatenate([found, missed, others])}
+
+    def hidden(recipe):
+        rows = foils.mine(data, recipe, negatives=35, **vectors).negatives.to_pylist()
+        return sum(
+            40 <= int(item) < 80 and int(item) % 40 // 10 == int(row["anchor_id"]) // 10
+            for row in rows
+            for item in row["negative_ids"]
+        )
+
+    assert hidden("missed-positives") <= hidden("naive-top-k") / 10
+
+
+def test_the_recipe_missed_positives_keeps_what_has_no_score():
+    data = Collection.from_arrays([(0, 0)], anchors=1, items=4)
+    vectors = {
+        "query_vectors": np.ones((1, 2)),
+        "item_vectors": np.array([[1.0, 1.0], [1.0, 0.5], [1.0, 0.2], [0.0, 1.0]]),
+    }
+    mined = foils.mine(data, "missed-positives", negatives=3, **vectors)
+    assert sorted(mined.negatives.to_pylist()[0]["negative_ids"]) == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_nearest_missed_positive_is_that_of_a_naive_search(share, seed):
