@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_world import tables
 
+import foils
 from foils.calibrating import read_calibration
 from foils.mining import Mined
 
@@ -127,6 +128,27 @@ def test_another_encoder_is_warned_of(run, data, fitted, other_encoder, tmp_path
     assert "may be wrong here: calibrate anew" in plainly(said)
 
 
+def test_from_python_it_is_warned_of_alike(data, fitted, other_encoder, out, tmp_path):
+    setting, collection = read_calibration(fitted).setting(), foils.Collection.from_beir(data.path)
+    options = {"negatives": 4, "settings": ["source.dense.k=25", setting], "cache": False}
+
+    def mined(recipe="naive-top-k", **further):
+        vectors = {"query_vectors": data.queries, "item_vectors": data.corpus}
+        return foils.mine(collection, recipe, **{**vectors, **options, **further})
+
+    mined()
+    Mined.open(out).rethreshold([setting], tmp_path / "same")
+    with pytest.warns(UserWarning, match="^p_positive was fitted to scores of another source or of other scorers"):
+        mined(settings=[setting, 'scorers=[{"vectors": {}}]'])
+    other_encoder()
+    with pytest.warns(UserWarning, match="other vectors or models: vectors.model.anchors, vectors.model.items") as told:
+        other = mined()
+    assert told[0].filename == __file__
+    with pytest.warns(UserWarning, match="may be wrong here: calibrate anew") as told:
+        other.rethreshold([setting, RATE], tmp_path / "again")
+    assert told[0].filename == __file__
+
+
 def test_a_file_without_digests_is_taken_without_a_word(run, data, fitted, other_encoder, tmp_path):
     file = json.loads(fitted.read_text(encoding="utf-8"))
     assert file.pop("fitted_inputs")["vectors.model.items"]
@@ -187,6 +209,7 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(run, labels, 
             new,
         ): "a calibrator learns from probabilities",
         ("calibrate", out, "--labels", labels, "--out", new, "--plot", "x.png"): "written as .svg",
+        ("calibrate", out, "--labels", labels, "--out", new.with_suffix(".yaml")): "give a name that ends in .json",
         ("calibrate", out, "--labels", labels, "--out", new, "--columns", "dens"): "did you mean 'dense'",
         ("calibrate", out, "--out", new): "labelled",
         ("calibrate", tmp_path, "--labels", labels, "--out", new): "is not a result of foils mine",
@@ -198,3 +221,4 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(run, labels, 
     for command, problem in refused.items():
         assert problem in run(*command).error, command
         assert not new.exists()
+    assert not new.with_suffix(".yaml").exists()

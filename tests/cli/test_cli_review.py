@@ -60,7 +60,7 @@ def test_status(run, mined):
     said = run("review", mined, "--status")
     assert said.code == 0
     assert said.out.splitlines() == [
-        "3 of 19 labelled: 1 positive, 1 negative, 1 unsure, 0 skip",
+        "3 of 19 labelled: 1 positive, 1 negative, 1 unsure, 0 skipped",
         "next look: at 19 labels, 16 more; estimates are shown at looks only",
     ]
     assert run("review", mined, "--status", "--json").json()["labels"] == 3
@@ -101,6 +101,27 @@ def test_export_and_import(run, mined, tmp_path):
     assert "next:" not in said.err
 
 
+def test_an_export_replaces_nothing_unasked(run, mined, tmp_path):
+    label(mined, ["positive", "negative"])
+    path = tmp_path / "labels.csv"
+    path.write_text("mine")
+    said = run("review", mined, "--export", path)
+    assert said.code == 2
+    assert f"{path} is there already; choose another --export, or give --overwrite to replace it" in said.err
+    assert path.read_text() == "mine"
+    assert run("review", mined, "--export", path, "--overwrite").code == 0
+    assert path.read_text() != "mine"
+
+
+def test_a_file_without_labels_is_not_imported(run, mined, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("anchor_id,item_id,label\n")
+    said = run("review", mined, "--import", path)
+    assert said.code == 2
+    assert f"{path}: holds no label, so there is nothing to import" in said.err
+    assert not LabelStore.of(mined).exists
+
+
 def test_labels_without_a_design(run, mined, tmp_path):
     label(mined, ["positive", "negative"])
     path = tmp_path / "labels.csv"
@@ -120,6 +141,8 @@ def test_labels_without_a_design(run, mined, tmp_path):
         (["--export", "x.csv"], "nothing is labelled there yet"),
         (["--export", "x.csv", "--status"], "--export and --status are given; one of them is done at a time"),
         (["--json"], "--json is given without --status"),
+        (["--overwrite"], "--overwrite is given without --export"),
+        (["--import", "qrels.tsv"], "with the columns anchor_id, item_id and label. Qrels are no labels"),
         (["--import", "gone.csv"], "there is no such file"),
         (["--labels", "0"], "Must be >= 1"),
         (["--labels", "2.5"], "expected a whole number"),

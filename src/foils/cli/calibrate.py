@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from foils.calibrating import calibrate, read_calibration, write_plot
+from foils.calibrating.calibration import check_calibration_file
 from foils.calibrating.plot import check_plot
 from foils.cli.console import note, say, say_json
 from foils.cli.export import Folder
@@ -19,7 +20,7 @@ from foils.cli.out import check_place
 from foils.errors import InputError, printable
 from foils.labelling import read_labels
 from foils.mining import Mined
-from foils.mining.identity import other_run
+from foils.mining.fitted import of_other_inputs, of_other_scores
 from foils.recipes import Recipe
 
 Given = Annotated[
@@ -80,6 +81,7 @@ def calibrate_scores(
     """
     if by is not None and labels is not None:
         raise InputError("--by and --labels are two sources to learn from; give one of them")
+    check_calibration_file(out)
     check_place(out.parent)
     if plot is not None:
         check_place(plot.parent)
@@ -109,20 +111,18 @@ def with_calibration(settings: Sequence[str], path: Path | None) -> list[str]:
     Raises:
         InputError: the file is something else.
     """
-    return list(settings) if path is None else [read_calibration(path).setting(), *settings]
+    if path is None:
+        return list(settings)
+    return [str(read_calibration(path).setting()), *settings]  # plain: the command warns, and names the file
 
 
 def note_other_scores(path: Path | None, recipe: Recipe) -> None:
     """Say so where a calibration is of other scores than the recipe's: its numbers hold for those it was fitted to."""
     if path is None:
         return
-    there, here = read_calibration(path).fitted_on, recipe.resolved()
-    scorers = [{"recipe": {"scorers": parts["scorers"]}} for parts in (there, here)]
-    if [*there["source"]] != [*here["source"]] or other_run(*scorers):
-        note(
-            f"warning: {path} was fitted to scores of another source or of other scorers; p_positive is right only "
-            "where the same models score: calibrate again where they changed"
-        )
+    doubt = of_other_scores(str(path), read_calibration(path).fitted_on, recipe)
+    if doubt:
+        note(f"warning: {doubt}")
 
 
 def note_other_inputs(path: Path | None, inputs: Mapping[str, str]) -> None:
@@ -130,17 +130,11 @@ def note_other_inputs(path: Path | None, inputs: Mapping[str, str]) -> None:
     if path is None:
         return
     others = read_calibration(path).other_inputs(inputs)
-    if others.differ:
-        note(
-            f"warning: {path} was fitted to scores of other vectors or models: {_listed(others.differ)} differ; "
-            "the probabilities (p_positive) may be wrong here: calibrate anew"
-        )
+    doubt = of_other_inputs(str(path), others.differ)
+    if doubt:
+        note(f"warning: {doubt}")
     if others.untold:
         note(
-            f"{path} was fitted on other data, so whether {_listed(others.untold)} are of the same encoder cannot be "
-            "told; if they are not, the probabilities (p_positive) may be wrong: calibrate anew"
+            f"{path} was fitted on other data, so whether {printable(', '.join(others.untold))} are of the same "
+            "encoder cannot be told; if they are not, the probabilities (p_positive) may be wrong: calibrate anew"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return printable(", ".join(names))

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from foils.cli.console import note, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, read
 from foils.cli.options import Json, Whole
-from foils.cli.out import check_place
+from foils.cli.out import Overwrite, check_new_file, check_place
 from foils.errors import InputError
 from foils.mining import Mined
 from foils.mining.card import check_card, check_no_stale_card
@@ -40,7 +40,6 @@ Epoch = Annotated[Whole, Parameter(help="Whose draw to write; 0 is what was mine
 Licence = Annotated[
     str, Parameter(help="Write a data-set card, README.md, beside; its value is the licence of the texts: cc-by-4.0.")
 ]
-Overwrite = Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the file if it is there.")]
 Judge = Annotated[str, Parameter(help="Column of probabilities by which found-positives are found.")]
 Threshold = Annotated[float, Parameter(help="Least probability of a found positive.")]
 SAMPLER = "sampler"
@@ -83,8 +82,7 @@ def export(
     """
     check_target(out)
     check_place(out.parent)
-    if out.exists() and not overwrite:
-        raise InputError(f"{out} is there already; choose another --out, or give --overwrite to replace it")
+    check_new_file(out, "--out", overwrite=overwrite)
     if format in LISTS:
         _export_list(folder, format, out, column, threshold, as_json=json)
         return

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from foils.errors import FolderError
+from foils.errors import FolderError, InputError
 from foils.mining.folder import LOCK, Folder, read_identity, refuse_foreign, refuse_other
 
 Out = Annotated[Path, Parameter(help="Folder for the result. What an interrupted run left there is continued.")]
 NewFolder = Annotated[Path, Parameter(help="New folder for the model.")]
+Overwrite = Annotated[bool, Parameter(negative=(), show_default=False, help="Replace the file if it is there.")]
 Fresh = Annotated[
     bool, Parameter(negative=(), show_default=False, help="Discard what an earlier run of foils left in --out.")
 ]
@@ -36,6 +37,16 @@ def check_place(out: Path) -> None:
         raise FolderError(f"--out {out}: {nearest} is a file; give a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise FolderError(f"--out {out}: {nearest} cannot be written; make it writable, or choose another")
+
+
+def check_new_file(file: Path, option: str, *, overwrite: bool) -> None:
+    """Check that a file is new, or may be replaced.
+
+    Raises:
+        InputError: it is there.
+    """
+    if file.exists() and not overwrite:
+        raise InputError(f"{file} is there already; choose another {option}, or give --overwrite to replace it")
 
 
 def check_result_folder(out: Path) -> None:

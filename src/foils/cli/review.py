@@ -13,6 +13,7 @@ from foils import _extras as extras
 from foils.cli.console import note, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, read
 from foils.cli.options import Json, Whole
+from foils.cli.out import Overwrite, check_new_file
 from foils.cli.stopping import Terminated
 from foils.collection import Collection
 from foils.errors import InputError
@@ -63,6 +64,7 @@ def review(
     named: Columns = AS_THEY_ARE,
     no_browser: NoBrowser = False,
     export: Export = None,
+    overwrite: Overwrite = False,
     import_: Import = None,
     status: Status = False,
     json: Json = False,
@@ -87,7 +89,10 @@ def review(
         raise InputError(f"{' and '.join(asked)} are given; one of them is done at a time")
     if json and not status:
         raise InputError("--json is given without --status; there is nothing else to print as JSON")
+    if overwrite and export is None:
+        raise InputError("--overwrite is given without --export; nothing else is written to a file")
     if export is not None:
+        check_new_file(export, "--export", overwrite=overwrite)
         count = export_labels(result, export)
         say(f"labels written to {export}: {count:,}")
     elif import_ is not None:

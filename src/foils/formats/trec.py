@@ -53,7 +53,7 @@ def read_trec(queries: Path, corpus: Path, qrels: Mapping[str, Path]) -> Collect
         row = first_true(anchors.empty)
         raise DataError(f"{topics.name}: the query {quoted(anchors.ids[row].as_py())} has no text; write it")
     known = Known("query", anchors, topics.name), Known("item", items, documents.name)
-    splits = [_read_qrels(Source(qrels[name]), name, *known) for name in in_split_order(qrels)]
+    splits = [read_trec_qrels(Source(qrels[name]), name, *known) for name in in_split_order(qrels)]
     return Collection(anchors, items, joined(splits))
 
 
@@ -98,8 +98,12 @@ def _chosen(rows: Rows, source: Source, names: Sequence[str], what: str) -> str:
     raise DataError(f"{source.name}: has no column of {what}; call it {' or '.join(map(quoted, names))}")
 
 
-def _read_qrels(source: Source, split: str, queries: Known, items: Known) -> Judgements:
-    """Read four columns as three: the second (the iteration) means nothing."""
+def read_trec_qrels(source: Source, split: str, queries: Known, items: Known) -> Judgements:
+    """Read four columns as three: the second (the iteration) means nothing.
+
+    Raises:
+        DataError: a line has not four columns, or see ``foils.formats.qrels.read_qrels``.
+    """
     with reading(source) as stream:
         body = Body(source, without_mark(source, stream.read()))
     for number, line in body.lines():

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from foils import _durable as durable
-from foils.errors import DataError, FolderError, InputError
+from foils.errors import DataError, InputError
 from foils.estimating import Label
 from foils.formats.messages import quoted, shown
 from foils.formats.rows import Rows
@@ -26,10 +26,12 @@ from foils.labelling.drawn import stored
 from foils.labelling.events import WORDS, Event, Given
 from foils.labelling.labels import TABLE_SUFFIXES, Labels, read_label_table
 from foils.labelling.store import LabelStore, given, insert
+from foils.mining.export import check_target
 from foils.mining.stored import Result
 from foils.records import find
 
 COLUMNS = ("anchor_id", "item_id", "label", "note", "position", "pi", "seconds", "labelled_at")
+SUFFIXES = tuple(f"{suffix}{end}" for suffix in TABLE_SUFFIXES for end in ("", ".gz"))
 CONFLICTS_SHOWN = 10
 
 
@@ -64,7 +66,7 @@ def export_labels(folder: Path, path: Path) -> int:
         InputError: nothing is labelled, or the suffix is unknown.
         FolderError: the file cannot be written.
     """
-    suffix = _suffix(path)
+    suffix = check_target(path, SUFFIXES)
     store = LabelStore.of(folder)
     if not store.exists:
         raise InputError(f"{folder}: nothing is labelled there yet, so there is nothing to export")
@@ -85,11 +87,13 @@ def import_labels(result: Result, path: Path) -> Imported:
 
     Raises:
         DataError: a row cannot be read; or a pair has another label already: names the lines.
-        InputError: no pair is a negative of this result.
+        InputError: there is no row, or no pair is a negative of this result.
     """
     labels, rows = read_label_table(path)
+    if not len(labels):
+        raise InputError(f"{shown(str(path))}: holds no label, so there is nothing to import; add rows of labels")
     mine = _negative_pairs(result, labels)
-    if len(labels) and not mine.any():
+    if not mine.any():
         raise InputError(
             f"{shown(str(path))}: none of its pairs ({len(labels):,}) is a negative of {result.path} (the first is "
             f"{quoted(labels.anchor_ids[0].as_py())}, {quoted(labels.item_ids[0].as_py())}); are they of other data? "
@@ -162,16 +166,6 @@ def _rows(store: LabelStore) -> list[dict[str, Any]]:
         cells = (one.anchor_id, one.item_id, WORDS[one.label], one.note, position, pi, one.seconds, one.at)
         rows.append(dict(zip(COLUMNS, cells, strict=True)))
     return sorted(rows, key=lambda row: (row["position"] is None, row["position"] or 0))
-
-
-def _suffix(path: Path) -> str:
-    known = tuple(f"{suffix}{end}" for suffix in TABLE_SUFFIXES for end in ("", ".gz"))
-    found = next((suffix for suffix in known if path.name.casefold().endswith(suffix)), None)
-    if found is None:
-        raise InputError(f"{path}: the name ends in no known suffix; expected {', '.join(known)}")
-    if path.is_dir():
-        raise FolderError(f"{path} is a folder; give the name of a file")
-    return found
 
 
 def _csv(path: Path, rows: list[dict[str, Any]], *, zipped: bool) -> None:

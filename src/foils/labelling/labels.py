@@ -83,7 +83,8 @@ def read_label_table(path: Path) -> tuple[Labels, Rows]:
     if suffix not in TABLE_SUFFIXES:
         raise InputError(
             f"{source.name}: labels are read from the folder of a result, its {FILE}, or a table "
-            f"({', '.join(TABLE_SUFFIXES)}, also .gz)"
+            f"({', '.join(TABLE_SUFFIXES)}, also .gz) with the columns anchor_id, item_id and label. Qrels are no "
+            "labels of a result; give them to --found of foils mine and foils train"
         )
     rows = read_csv(source, FIELDS) if suffix == ".csv" else read_jsonl(source, FIELDS)
     first: dict[tuple[str, str], int] = {}

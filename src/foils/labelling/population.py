@@ -143,8 +143,8 @@ def _guide(result: Result, scorer: str | None, table: pa.Table) -> str | None:
         raise InputError(f"{result.path} has no scores {scorer!r}; {did_you_mean(scorer, there)}")
     if scorer not in (P_POSITIVE, *kept):
         raise InputError(
-            f"{result.path}: of {scorer!r} nothing is kept, because candidates were not stored; leave --scorer out, or "
-            f"name one of: {', '.join([P_POSITIVE] * calibrated + kept) or 'there is none'}"
+            f"{result.path}: of {scorer!r} nothing is kept, because candidates were not stored; leave --scorer out"
+            + (f", or name one of: {', '.join(others)}" if (others := [P_POSITIVE] * calibrated + kept) else "")
         )
     return scorer
 

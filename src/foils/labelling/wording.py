@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from foils.labelling.measure import Look, Measured
 
+GIVEN = {"skip": "skipped"}
+"""Words of labels that read otherwise once they are given."""
+
 
 def percent(share: float) -> str:
     """Write a share as a percentage, without its sign: one decimal, none from 10 on.
@@ -38,7 +41,7 @@ def look_words(look: Look) -> list[str]:
 
 def measured_words(measured: Measured) -> list[str]:
     """Say how far the labels of a result are and, at the last look, what they say."""
-    counts = ", ".join(f"{count:,} {word}" for word, count in measured.counts.items())
+    counts = ", ".join(f"{count:,} {GIVEN.get(word, word)}" for word, count in measured.counts.items())
     said = [f"{measured.labels:,} of {measured.asked:,} labelled: {counts}"]
     if measured.look is not None:
         said.append(f"after {measured.look.labels:,} labels: {' '.join(look_words(measured.look))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -60,16 +60,16 @@ def write_rows(tables: Iterator[pa.Table], path: Path) -> int:
     return rows
 
 
-def check_target(path: Path) -> str:
-    """Give the suffix of a file to write, before long work.
+def check_target(path: Path, known: Sequence[str] = SUFFIXES) -> str:
+    """Give the suffix of a file to write, one of those that are known, before long work.
 
     Raises:
         InputError: it is unknown.
         FolderError: there is a folder of that name.
     """
-    suffix = next((each for each in SUFFIXES if path.name.casefold().endswith(each)), None)
+    suffix = next((each for each in known if path.name.casefold().endswith(each)), None)
     if suffix is None:
-        raise InputError(f"{path}: the name ends in no known suffix; expected {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: the name ends in no known suffix; expected {', '.join(known)}")
     if path.is_dir():
         raise FolderError(f"{path} is a folder; give the name of a file")
     return suffix
