@@ -27,7 +27,7 @@ from foils._folds_numpy import CELLS, fold, row_blocks
 Array = Any  # a NumPy array or a PyTorch tensor; results are of the kind that was passed in
 
 # SplitMix64 (Steele, Lea and Flood, 2014): its odd increment and the multipliers of its finaliser, as int64.
-_INCREMENT = 0x9E3779B97F4A7C15 - 2**64
+INCREMENT = 0x9E3779B97F4A7C15 - 2**64
 _MULTIPLIERS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 
 _TOP_SHARE = 0.25  # measured: finding a threshold pays when at most this share of a row is kept
@@ -81,10 +81,19 @@ def uniform_of_bits(bits: int, units: Array, counters: Array) -> Array:
     xp = namespace(units, counters)
     units, counters = (xp.astype(numbers, xp.int64, copy=False) for numbers in (units, counters))
     with np.errstate(over="ignore"):  # NumPy warns of wrap-around in 0-d arrays only
-        state = _mix(_mix(units + _INCREMENT) ^ bits)
-        state = _mix(state + counters * _INCREMENT)
+        state = mix(mix(units + INCREMENT) ^ bits)
+        state = mix(state + counters * INCREMENT)
     # 52 bits and a half step: exact in float64, and neither 0 nor 1 can occur.
     return (xp.astype(_shift_right(state, 12), xp.float64) + 0.5) * 2.0**-52
+
+
+def mix(state: Array) -> Array:
+    """Overwrite int64 state with SplitMix64's finaliser, a bijection in which each bit reaches all others."""
+    for bits, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
+        state ^= _shift_right(state, bits)
+        state *= multiplier
+    state ^= _shift_right(state, 31)
+    return state
 
 
 def gumbel(key: Key, units: Array, counters: Array) -> Array:
@@ -92,6 +101,13 @@ def gumbel(key: Key, units: Array, counters: Array) -> Array:
     noise = counter_uniform(key, units, counters)
     xp = namespace(noise)
     return -xp.log(-xp.log(noise))
+
+
+def sigmoid(logits: Array) -> Array:
+    """Return 1 / (1 + e^−z) in the dtype of the logits, which neither overflows nor warns; NaN stays."""
+    xp = namespace(logits)
+    small = xp.exp(-xp.abs(logits))
+    return xp.where(logits < 0, small, xp.ones_like(small)) / (1.0 + small)
 
 
 def top_k(keys: Array, k: int) -> Array:
@@ -281,15 +297,6 @@ def normalise_rows(vectors: Array) -> Array:
         length = xp.sqrt(fold(rows * rows))
         unit[block] = xp.astype(rows / xp.where(length == 0.0, 1.0, length)[:, None], xp.float32)
     return unit
-
-
-def _mix(state: Array) -> Array:
-    """Overwrite int64 state with SplitMix64's finaliser, a bijection in which each bit reaches all others."""
-    for bits, multiplier in zip((30, 27), _MULTIPLIERS, strict=True):
-        state ^= _shift_right(state, bits)
-        state *= multiplier
-    state ^= _shift_right(state, 31)
-    return state
 
 
 def _shift_right(state: Array, bits: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from scipy import stats
+from scipy import special, stats
 
 from foils import _array
 from foils._array import Key
@@ -22,7 +22,8 @@ reference = SimpleNamespace(**runpy.run_path(str(REFERENCE_FILE)))
 
 BODIES = ("numpy", "torch")
 KERNELS = tuple(reference.EDGE_CASES)
-HELPERS = ("is_torch", "key_bits", "namespace", "to_numpy", "uniform_of_bits")  # tested below, one by one
+# Tested below, one by one.
+HELPERS = ("is_torch", "key_bits", "mix", "namespace", "sigmoid", "to_numpy", "uniform_of_bits")
 # Of all others every bit is promised. exp and log may differ in the last digit, absolute near log 1 = 0.
 TOLERANCE = {"gumbel": 5e-16}
 INF = float("inf")
@@ -377,10 +378,26 @@ def test_noise_is_pinned_for_all_versions(body):
 
 @pytest.mark.parametrize("state", [0, -1])
 def test_noise_never_reaches_0_or_1(monkeypatch, state):
-    monkeypatch.setattr(_array, "_mix", lambda numbers: numbers * 0 + state)
+    monkeypatch.setattr(_array, "mix", lambda numbers: numbers * 0 + state)
     uniform = _array.counter_uniform(Key(0, "", 0), np.arange(1), np.arange(1))
     assert 0.0 < uniform[0] < 1.0
     assert np.isfinite(_array.gumbel(Key(0, "", 0), np.arange(1), np.arange(1)))[0]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_mixed_bits_are_those_of_the_reference(body):
+    state = np.array([0, 1, -1, 2**63 - 1, -(2**63)])
+    found = _array.to_numpy(_array.mix(to_body(state.copy(), body))).view(np.uint64)
+    assert found.tolist() == [reference._mix(number & reference.WORD) for number in state.tolist()]
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sigmoid_neither_overflows_nor_loses_nan(dtype, body):
+    logits = np.array([-INF, -1e4, -2.0, -0.0, 2.0, 1e4, INF, float("nan")], dtype)
+    found = call("sigmoid", body, (logits,), {})
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, special.expit(logits), rtol=4 * np.finfo(dtype).eps)
 
 
 def test_gumbel_noise_follows_its_law():

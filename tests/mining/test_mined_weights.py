@@ -7,7 +7,6 @@ from mining_problem import problem
 
 from foils.errors import InputError
 from foils.mining import mine
-from foils.mining.weighing import _candidates
 from foils.torch import MinedDataset
 from foils.training import AdapterSettings, StaticSettings, as_rows, fit_adapter, fit_static
 from foils.weights import CET, NoiseTransition, Soft
@@ -60,7 +59,7 @@ def test_cet_weighs_each_negative_by_its_own_scores(this, two):
     logs = two.log_weights(CET())
     _, items = two.rows(this.collection)
     np.testing.assert_array_equal(np.isneginf(logs), items < 0)
-    blocks = list(_candidates(two.result))
+    blocks = list(two.result.blocks())
     assert len(blocks) > 1
     fitted = CET().fit(blocks)
     weights = {}

@@ -1,7 +1,5 @@
 """The judge learnt on frozen vectors, and the fit that it shares with the detector of hidden positives."""
 
-import warnings
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -13,7 +11,7 @@ from foils.errors import DataError
 from foils.positives import Relation
 from foils.scorers import AdapterScorer
 from foils.scorers.adapter import features_of, pairs_to_learn
-from foils.scorers.adapter_fit import chosen_positives, fit_folds, folds_of, sigmoid
+from foils.scorers.adapter_fit import chosen_positives, fit_folds, folds_of
 from foils.search import Blocks, Forbidden, Inputs
 
 KEY = Key(0, "test", 0)
@@ -200,14 +198,6 @@ def test_one_positive_is_drawn_of_each_anchor():
         zip(anchors.tolist(), items.tolist(), strict=True)
     )
     assert len(few[0]) == 7
-
-
-def test_the_sigmoid_does_not_overflow():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        np.testing.assert_allclose(
-            sigmoid(np.array([-1e4, -2.0, 0.0, 2.0, 1e4])), [0, 0.119203, 0.5, 0.880797, 1], atol=1e-6
-        )
 
 
 def test_the_recipe_spares_hidden_positives():

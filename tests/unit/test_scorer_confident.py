@@ -20,7 +20,6 @@ from foils.scorers.confident_joint import (
     calibrated_joint,
     confident_joint,
     confident_rate,
-    label_quality,
     thresholds,
 )
 from foils.scorers.cross_encoder_model import CrossEncoderModel
@@ -105,12 +104,6 @@ def test_it_reads_what_the_scorer_reads():
 
 
 # --- the joint of labels and classes ----------------------------------------------------------------------------------
-
-
-def test_the_quality_of_several_labels():
-    labels = np.array([[0, 1, 0], [1, 0, 1]], bool)
-    probabilities = np.array([[0.1, 0.9, 0.1], [0.4, 0.1, 0.9]])
-    np.testing.assert_allclose(label_quality(labels, probabilities), [0.9, 0.5], rtol=1e-12)
 
 
 def problem(seed, n=200, classes=3):

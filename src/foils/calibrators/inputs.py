@@ -29,13 +29,6 @@ class Input(NamedTuple):
         return values - reference_scores(column, candidates.units, self.reference)[:, None]
 
 
-def logistic(logits: Array) -> Array:
-    """Give 1 / (1 + e^−z), which neither overflows nor warns."""
-    xp = _array.namespace(logits)
-    small = xp.exp(-xp.abs(logits))
-    return xp.where(logits < 0, small, xp.ones_like(small)) / (1.0 + small)
-
-
 def probability(values: Array) -> Array:
     """Round to float32 and keep away from 0 and 1; NaN stays."""
     xp = _array.namespace(values)

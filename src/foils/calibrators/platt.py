@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from foils import _array
 from foils._array import Array
-from foils.calibrators.inputs import Input, logistic, probability
+from foils.calibrators.inputs import Input, probability
 from foils.candidates import Candidates, Reference
 
 
@@ -31,4 +32,4 @@ class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __call__(self, candidates: Candidates) -> Array:
         """Give p_positive, float32[A, K]; NaN where there is no score."""
-        return probability(logistic(self.slope * self.inputs()[0].values(candidates) + self.intercept))
+        return probability(_array.sigmoid(self.slope * self.inputs()[0].values(candidates) + self.intercept))

@@ -15,7 +15,7 @@ import msgspec
 
 from foils import _array
 from foils._array import Array
-from foils.calibrators.inputs import Input, logistic, probability
+from foils.calibrators.inputs import Input, probability
 from foils.candidates import Candidates, Reference
 from foils.errors import RecipeError
 
@@ -72,4 +72,4 @@ class Stacker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             added = term.weight * (value - term.centre) / term.scale
             logits = logits + xp.where(absent, xp.full_like(added, term.missing), added)
             silent = silent & absent
-        return probability(xp.where(silent, xp.full_like(logits, xp.nan), logistic(logits)))
+        return probability(xp.where(silent, xp.full_like(logits, xp.nan), _array.sigmoid(logits)))

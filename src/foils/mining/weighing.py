@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,7 +12,6 @@ from foils import _array
 from foils import _segments as segments
 from foils._array import Key
 from foils.candidates import Candidates, Column
-from foils.mining import tables
 from foils.mining.settle import take_rows
 from foils.mining.stored import Result
 from foils.positives import Int64, Units
@@ -42,10 +39,10 @@ def negative_log_weights(result: Result, weights: Weight) -> Float32:
     """
     if not isinstance(weights, Fitting):
         return _weighed(weights, _drawn(result))
-    fitted = weights.fit([_thinned(block, result) for block in _candidates(result)])
+    fitted = weights.fit([_thinned(block, result) for block in result.blocks()])
     parts, start = [], 0
     items = _item_rows(result)
-    for block in _candidates(result):
+    for block in result.blocks():
         rows = items[start : start + len(block.units)]
         found = _array.take_valid(_weighed(fitted, block), _positions(block, rows), np.float32(-np.inf))
         parts.append(np.asarray(found, np.float32))
@@ -70,18 +67,6 @@ def _drawn(result: Result) -> Candidates:
     none = np.zeros(len(table), np.int64)
     units = Units(none, none, np.zeros(len(table) + 1, np.int64), np.zeros(0, np.int64))
     return Candidates(units, items, {"p_positive": Column(values)})
-
-
-def _candidates(result: Result) -> Iterator[Candidates]:
-    """Yield the stored candidates, shard by shard."""
-    first = result.shard(0)
-    kinds = result.recipe.columns()
-    with pq.ParquetFile(result.path / "candidates.parquet") as file:
-        shards = file.metadata.num_row_groups
-    for number in range(shards):
-        table = first if number == 0 else result.shard(number)
-        widest = int(max(pc.max(pc.list_value_length(table["items"])).as_py() or 0, 1))
-        yield tables.stored_candidates(table, widest, kinds)
 
 
 def _thinned(block: Candidates, result: Result) -> Candidates:

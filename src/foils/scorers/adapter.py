@@ -38,7 +38,6 @@ from foils.scorers.adapter_fit import (
     folds_of,
     in_parts,
     require_anchors,
-    sigmoid,
 )
 from foils.search import MODEL, ExactIndex, Inputs, VectorPair
 from foils.search.vectors import Float32
@@ -111,7 +110,7 @@ class OpenAdapter:
             part = at[group]
             features = features_of(self.pair, anchors[part], items[part])
             features *= self.models.weights[self.folds[anchors[part]]]
-            scores[part] = sigmoid(fold(features) + self.models.offsets[self.folds[anchors[part]]])
+            scores[part] = _array.sigmoid(fold(features) + self.models.offsets[self.folds[anchors[part]]])
         return scores
 
 

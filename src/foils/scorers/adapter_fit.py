@@ -165,12 +165,6 @@ def _loss(at: Float64, features: Float64, labels: Bool, costs: Float64, ridge: f
     weights, offset = at[:-1], at[-1]
     logits = features @ weights + offset
     signed = np.where(labels, -logits, logits)
-    pulls = costs * (sigmoid(logits) - labels)
+    pulls = costs * (_array.sigmoid(logits) - labels)
     loss = (costs * np.logaddexp(0, signed)).sum() + 0.5 * ridge * (weights @ weights)
     return float(loss), np.append(pulls @ features + ridge * weights, pulls.sum())
-
-
-def sigmoid(logits: Float64) -> Float64:
-    """Give 1 / (1 + e^−z), without overflow."""
-    small = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)

@@ -20,8 +20,6 @@ Float64 = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Below a threshold and still counted: scores in steps, as of an LLM, lie exactly on it."""
-MEMORY = 0.8
-"""How fast the moving average of ``label_quality`` forgets; the last label is the worst one."""
 
 
 def confident_joint(labels: Int64, probabilities: Float64) -> Int64:
@@ -68,20 +66,3 @@ def calibrated_joint(joint: Int64, labels: Int64) -> Int64:
 def confident_rate(joint: Int64) -> float:
     """Give θ_CL, the share of class 0 in a binary joint that counts as class 1."""
     return float(joint[0, 1] / (joint[0, 0] + joint[0, 1]))
-
-
-def label_quality(labels: npt.NDArray[np.bool_], probabilities: Float64) -> Float64:
-    """Score examples with several labels each, the worst of them counting most (Thyagarajan et al., 2022).
-
-    Args:
-        labels: bool[n, K], which labels are given.
-        probabilities: float64[n, K], out of fold, of each label.
-
-    Returns:
-        float64[n], the exponential moving average, from the best to the worst, of the confidence in what is given.
-    """
-    confidence = -np.sort(-np.where(labels, probabilities, 1 - probabilities), axis=1)
-    quality: Float64 = confidence[:, 0].astype(np.float64)
-    for place in range(1, confidence.shape[1]):
-        quality = MEMORY * confidence[:, place] + (1 - MEMORY) * quality
-    return quality

@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from foils import _array
 from foils.candidates import Kind
 from foils.collection import Collection
 from foils.encoders.chunks import text_digests
@@ -97,7 +98,7 @@ class OpenCrossEncoder:
         scores = np.full(len(items), np.nan, np.float32)
         with self.lock:  # the model and its cache are one; they use all cores already
             logits = self._logits(anchors[at], items[at])
-        scores[at] = _sigmoid(logits) if self.activation == "sigmoid" else logits
+        scores[at] = _array.sigmoid(logits.astype(np.float64)) if self.activation == "sigmoid" else logits
         return scores
 
     def known(self, anchors: Int64, items: Int64) -> npt.NDArray[np.bool_]:
@@ -142,8 +143,3 @@ def cached_logits(
         logits[part] = model.logits(pairs)
         cache.put(keys[0][part], keys[1][part], logits[part])
     return logits
-
-
-def _sigmoid(logits: Float32) -> Float32:
-    with np.errstate(over="ignore"):  # e^−z beyond float64 gives 0, which is right
-        return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)

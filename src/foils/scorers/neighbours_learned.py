@@ -50,7 +50,6 @@ from foils.scorers.adapter_fit import (
     folds_of,
     in_parts,
     require_anchors,
-    sigmoid,
 )
 from foils.scorers.neighbours import Voters
 from foils.scorers.neighbours_lists import Lists, weighted_mean
@@ -145,7 +144,7 @@ class OpenGraphCleaner:
             model = self.folds[anchors[part]]
             features = np.where(np.isnan(features), self.models.means[model], features)
             logits = _array.row_sum(features * self.models.weights[model]) + self.models.offsets[model]
-            scores[part] = sigmoid(logits)
+            scores[part] = _array.sigmoid(logits)
         return scores
 
 

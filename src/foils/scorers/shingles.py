@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from foils._array import INCREMENT, mix
 from foils.positives import Int64
 
 Hashes = npt.NDArray[np.uint64]
@@ -22,9 +23,6 @@ BINS = 128
 BIN_BITS = 7
 EMPTY = np.uint32(0xFFFFFFFF)
 
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-
 
 def shingles(texts: Sequence[str]) -> tuple[Int64, Hashes]:
     """Hash every run of 5 characters: int64[S], which text it is of, and uint64[S]; repetitions stay.
@@ -32,7 +30,7 @@ def shingles(texts: Sequence[str]) -> tuple[Int64, Hashes]:
     All texts are worked on at once, as one array of characters; runs over the end of a text are left out.
     """
     padded = [normal.ljust(LENGTH, PAD) for normal in map(normalised, texts)]
-    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    characters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64)
     lengths = np.fromiter(map(len, padded), np.int64, len(padded))
     counts = lengths - LENGTH + 1
     owners = np.repeat(np.arange(len(padded)), counts)
@@ -40,10 +38,10 @@ def shingles(texts: Sequence[str]) -> tuple[Int64, Hashes]:
     places = np.cumsum(counts) - counts
     within = np.arange(len(owners)) - places[owners]
     starts = begins[owners] + within
-    hashes = np.zeros(len(starts), np.uint64)
+    hashes = np.zeros(len(starts), np.int64)
     for offset in range(LENGTH):
-        hashes = mixed((hashes + characters[starts + offset]) * _MULTIPLIER)
-    return owners, hashes
+        hashes = mix((hashes + characters[starts + offset]) * INCREMENT)
+    return owners, hashes.view(np.uint64)
 
 
 def normalised(text: str) -> str:
@@ -65,10 +63,3 @@ def estimate(left: Signatures, right: Signatures) -> npt.NDArray[np.float32]:
     equal = (left == right) & filled
     share = np.count_nonzero(equal, axis=1) / np.maximum(np.count_nonzero(filled, axis=1), 1)
     return np.asarray(share, dtype=np.float32)
-
-
-def mixed(values: Hashes) -> Hashes:
-    """Scatter the bits of numbers (the finaliser of SplitMix64; Steele, Lea and Flood, 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * _FIRST
-    values = (values ^ (values >> np.uint64(27))) * _SECOND
-    return values ^ (values >> np.uint64(31))
