@@ -1,6 +1,7 @@
 """Which scorer finds the positives among mined negatives? On data whose truth is known; see scorers_data.py.
 
     FOILS_DATA=… python benchmarks/scorers.py [DATA…] [--vectors FOLDER] [--out docs/scorers.json]
+    FOILS_DATA=… python benchmarks/scorers.py [DATA…] --reranker FOLDER --only "cross_encoder, barely trained"
 
 Fixed before the run, for every scorer and data set:
 
@@ -10,11 +11,14 @@ Fixed before the run, for every scorer and data set:
 - *AUC*: the chance that a positive is scored above a negative, over all anchors; ties count half.
 - *calibration error* (10 bins of equal size): of the score as it stands, cut to 0 … 1, and after isotonic regression on
   the truth of four fifths of the anchors, measured on the rest. Pairs without a score count as the lowest score.
-- *CPU*: seconds of opening the scorer (learning included) and of scoring all pairs; encoding is not in it.
+- *CPU*: seconds of opening the scorer (learning included) and of scoring all pairs; encoding is not in it. The
+  cross-encoder's are of the first seed: the others ask for nearly the same pairs, whose scores are kept.
+- *cross_encoder, barely trained*: only with --reranker, a folder of scorers_reranker.py; it reads READ_TOKENS a pair.
 
 Means over the seeds, also of the ends of intervals (AUC, 95 %, by resampling anchors). Needs the extra ``minilm``.
-Vectors are kept in a temporary folder, or in --cache. Prints the tables as Markdown, puts them into the page, and
-writes all numbers.
+Vectors are kept in a temporary folder, or in --cache. With --only, the rows of other scorers stay as they stand in the
+file of numbers, where they are of the same pairs; else nothing is written. Prints the tables as Markdown, puts them
+into the page, and writes all numbers.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +52,7 @@ from foils.positives import Relation
 from foils.scorers import (
     AdapterScorer,
     Confident,
+    CrossEncoderScorer,
     GraphCleaner,
     LexicalOverlap,
     MissedPositives,
@@ -75,7 +81,9 @@ SCORERS: Mapping[str, Any] = {
     "graph_cleaner": GraphCleaner(),
     "adapter": AdapterScorer(),
 }
-READ_TEXTS = ("bm25", "lexical_overlap", "near_duplicate")
+RERANKER = "cross_encoder, barely trained"
+READ_TOKENS = 128
+READ_TEXTS = ("bm25", "lexical_overlap", "near_duplicate", RERANKER)
 
 
 def main() -> None:
@@ -85,22 +93,48 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/scorers.json"), help="beside it lies the page")
     parser.add_argument("--vectors", type=Path, help="folder of {data}.q.npy and {data}.c.npy of whole data sets")
     parser.add_argument("--cache", type=Path, help="where vectors are kept; default: a temporary folder")
+    parser.add_argument("--reranker", type=Path, help="folder of a cross-encoder, which is measured too")
+    parser.add_argument("--only", metavar="SCORER", help=f"of {', '.join([*SCORERS, RERANKER])}")
     options = parser.parse_args()
+    chosen = chosen_of(options.reranker, options.only)
     with tempfile.TemporaryDirectory() as folder:
         encode = encoding(options.vectors, options.cache or Path(folder))
         for name in options.data:
-            save(options.out, {name: measured(name, encode)})
+            save(options.out, {name: measured(name, encode, chosen)})
+
+
+def chosen_of(reranker: Path | None, only: str | None) -> Mapping[str, Any]:
+    """Give the scorers to measure."""
+    given = {**SCORERS}
+    if reranker is not None:
+        given[RERANKER] = CrossEncoderScorer(model=str(reranker), max_length=READ_TOKENS)
+    if only is None:
+        return given
+    if only not in given:
+        raise SystemExit(f"--only {only!r}: expected one of {', '.join(given)}; the cross-encoder needs --reranker")
+    return {only: given[only]}
 
 
 def save(out: Path, found: Mapping[str, Any]) -> None:
     """Add what was found to the file of numbers, and write the tables anew."""
     kept = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
-    results = {**kept, **found}
+    results = {**kept, **{name: together(name, kept.get(name), result) for name, result in found.items()}}
     out.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     for name, text in tables(results).items():
         if name in found:
             sys.stdout.write(f"{name}\n\n{text}\n\n")
         into_page(out.with_suffix(".md"), name, text)
+
+
+def together(name: str, before: Mapping[str, Any] | None, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add rows to those of the same pairs; rows of other pairs go, unless few are measured anew."""
+    if before is None:
+        return found
+    if all(before[fact] == found[fact] for fact in ("mined", "anchors", "pairs", "positives")):
+        return {**before, "scorers": {**before["scorers"], **found["scorers"]}}
+    if not before["scorers"].keys() - {RERANKER} <= found["scorers"].keys():
+        raise SystemExit(f"{name}: the rows that stand are of other pairs; measure all scorers, without --only")
+    return found
 
 
 def encoding(vectors: Path | None, cache: Path) -> Callable[[str, Collection], tuple[Any, Any]]:
@@ -114,8 +148,20 @@ def encoding(vectors: Path | None, cache: Path) -> Callable[[str, Collection], t
     return encode
 
 
-def measured(name: str, encode: Callable[[str, Collection], tuple[Any, Any]]) -> dict[str, Any]:
-    """Measure every scorer on one data set, over its seeds."""
+def measured(
+    name: str, encode: Callable[[str, Collection], tuple[Any, Any]], chosen: Mapping[str, Any] = SCORERS
+) -> dict[str, Any]:
+    """Measure scorers on one data set, over its seeds."""
+    if RERANKER in chosen:
+        import_module("sentence_transformers.cross_encoder")  # its seconds are not the scorer's
+    with tempfile.TemporaryDirectory() as kept:
+        return measured_over_seeds(name, encode, chosen, Path(kept))
+
+
+def measured_over_seeds(
+    name: str, encode: Callable[[str, Collection], tuple[Any, Any]], chosen: Mapping[str, Any], kept: Path
+) -> dict[str, Any]:
+    """Measure scorers; the cross-encoder's scores of pairs are kept in a folder, from seed to seed."""
     runs: dict[str, list[dict[str, Any]]] = {}
     facts: dict[str, list[float]] = {"anchors": [], "pairs": [], "positives": []}
     mined = True
@@ -126,12 +172,14 @@ def measured(name: str, encode: Callable[[str, Collection], tuple[Any, Any]]) ->
         facts["positives"].append(int(problem.labels.sum()))
         inputs = inputs_of(problem)
         VectorScorer().open(inputs).score(problem.anchors[:10], problem.items[:10])  # loads kernels
-        for scorer, fields in SCORERS.items():
+        for scorer, fields in chosen.items():
             if scorer in READ_TEXTS and inputs.collection.anchors.texts is None:
                 continue
             started = time.process_time()
-            scores = scored(fields, inputs, problem)
+            scores = scored(fields, replace(inputs, cache=kept) if scorer == RERANKER else inputs, problem)
             seconds = time.process_time() - started
+            if scorer == RERANKER and seed:
+                seconds = runs[scorer][0]["cpu_seconds"]
             runs.setdefault(scorer, []).append(judged(scores, problem, seed) | {"cpu_seconds": seconds})
             sys.stderr.write(f"{name} {seed} {scorer}: {seconds:.1f} s\n")
     return {
@@ -247,7 +295,7 @@ def averaged(runs: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def tables(results: Mapping[str, Any]) -> dict[str, str]:
     """Make the table of every data set, and one over all of them."""
     made = {name: table(results[name]) for name in MAKERS if name in results}
-    return {"summary": summary(results), **made}
+    return {"summary": summary(results), "reranker": reranker_table(results), **made}
 
 
 def summary(results: Mapping[str, Any]) -> str:
@@ -256,7 +304,8 @@ def summary(results: Mapping[str, Any]) -> str:
     heads = [f"{name}{'' if results[name]['mined'] else ' (AUC)'}" for name in names]
     lines = [f"| scorer | {' | '.join(heads)} |", "|---" * (len(names) + 1) + "|"]
     best = {name: max(shown_first(results[name], scorer) for scorer in results[name]["scorers"]) for name in names}
-    for scorer in SCORERS:
+    found = {scorer for name in names for scorer in results[name]["scorers"]}
+    for scorer in (one for one in (*SCORERS, RERANKER) if one in found):
         cells = []
         for name in names:
             if scorer not in results[name]["scorers"]:
@@ -266,6 +315,23 @@ def summary(results: Mapping[str, Any]) -> str:
             text = f"{value:.0%}" if results[name]["mined"] else f"{value:.3f}"
             cells.append(f"**{text}**" if value == best[name] else text)
         lines.append(f"| {scorer} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def reranker_table(results: Mapping[str, Any]) -> str:
+    """Set the cross-encoder beside the cosine, with what a thousand pairs cost."""
+    heads = ["data", "AUC", "AUC of vectors", "removed at 10%", "by vectors", "CPU s per 1,000 pairs"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name in MAKERS:
+        rows = results.get(name, {}).get("scorers", {})
+        if RERANKER in rows and "vectors" in rows:
+            ours, cosine = rows[RERANKER], rows["vectors"]
+            shares = [f"{row['removed at 10%']:.0%}" if results[name]["mined"] else "–" for row in (ours, cosine)]
+            cost = 1000 * ours["cpu_seconds"] / results[name]["pairs"]
+            lines.append(
+                f"| {name} | {ours['auc']:.3f} [{ours['auc_low']:.3f}, {ours['auc_high']:.3f}] | {cosine['auc']:.3f} "
+                f"[{cosine['auc_low']:.3f}, {cosine['auc_high']:.3f}] | {' | '.join(shares)} | {cost:.0f} |"
+            )
     return "\n".join(lines)
 
 
