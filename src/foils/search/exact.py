@@ -30,8 +30,8 @@ from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
 
-REFINED_PLACES, SETTLED_PLACES = 1 << 18, 1 << 16
-"""Places of shortlists that are refined, and settled, together."""
+SETTLED_PLACES = 1 << 16
+"""Places of shortlists that are settled, or refined, together."""
 
 MOST_RELIEFS = 8
 """How often a shortlist that a rough screen fills may be scored canonically before its anchor is searched anew."""
@@ -194,12 +194,11 @@ class _Search:
         """Score the shortlists canonically, and order them."""
         self.kernels.prune(self.reach, self.k, self.items, self.scores, self.counts, self.bounds)
         if isinstance(self.screen, Int8):
-            for rows in _parts(self.counts, REFINED_PLACES):
-                self._refine(self.screen, np.arange(rows.start, rows.stop))
+            self._refine(self.screen, np.arange(len(self.anchors)))
             self.slack = self.screen.fine_slack(self.anchors)
         found = np.empty((len(self.anchors), self.k), np.int64)
         values = np.empty((len(self.anchors), self.k), np.float32)
-        for rows in _parts(self.counts, SETTLED_PLACES):
+        for rows in _parts(self.counts):
             self._settle(np.arange(rows.start, rows.stop), found[rows], values[rows])
         return Found(found, values, self.rescored, 0)
 
@@ -232,7 +231,7 @@ class _Search:
             self._refine(self.screen, rows)
             rows = rows[self.counts[rows] > (self.items.shape[1] + self.k) // 2]
         self.reliefs[rows] += 1
-        for part in _parts(self.counts[rows], SETTLED_PLACES):
+        for part in _parts(self.counts[rows]):
             some = rows[part]
             found, values = np.empty((len(some), self.k), np.int64), np.empty((len(some), self.k), np.float32)
             self._settle(some, found, values)
@@ -244,6 +243,10 @@ class _Search:
 
     def _refine(self, screen: Int8, rows: Int64) -> None:
         """Score shortlists more finely, and keep what is among their best by that."""
+        for part in _parts(self.counts[rows]):
+            self._refine_some(screen, rows[part])
+
+    def _refine_some(self, screen: Int8, rows: Int64) -> None:
         anchors, items, counts = self.anchors[rows], self.items[rows], self.counts[rows]
         at, places = np.nonzero(np.arange(items.shape[1]) < counts[:, None])
         scores = self.scores[rows]
@@ -282,9 +285,9 @@ class _Search:
         self.rescored += len(at)
 
 
-def _parts(counts: Int64, places: int) -> Iterator[slice]:
-    """Cut rows of shortlists into parts of so many places: the more, the better are items read in order."""
-    step = max(1, places // counts.max(initial=1))
+def _parts(counts: Int64) -> Iterator[slice]:
+    """Cut rows of shortlists into parts that are settled together: the more, the better are items read in order."""
+    step = max(1, SETTLED_PLACES // counts.max(initial=1))
     return (slice(start, min(start + step, len(counts))) for start in range(0, len(counts), step))
 
 
