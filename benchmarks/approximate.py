@@ -55,7 +55,7 @@ def main() -> None:
 def measured(size: int) -> tuple[Table, list[str]]:
     """Build everything once, then compare searches at the first setting that finds enough."""
     items, queries = planted.matrix(size, DIM, 1), planted.matrix(QUERIES, DIM, 2)
-    exact = {name: search for name, search in searchers(items, K).items() if name != NUMPY}
+    exact = {name: search for name, search in searchers(items, queries, K).items() if name != NUMPY}
     truth = exact[EXACT](queries[:CHECKED], K)
     contenders = [
         Contender(name, lambda search=search: search(queries, K), QUERIES)  # type: ignore[misc]

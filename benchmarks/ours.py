@@ -11,10 +11,11 @@ import numpy.typing as npt
 from foils import _compiled
 from foils.positives import Relation
 from foils.search import Blocks, ExactIndex, Vectors
+from foils.search.choice import Work, rough_screen
 from foils.search.products import probe
 from foils.search.screen_bfloat16 import BFloat16
 from foils.search.screen_int8 import Int8
-from foils.search.screens import Screen, Single, rough_screen
+from foils.search.screens import Screen, Single
 
 Float32 = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -30,17 +31,18 @@ HALVES = "foils screened, in bfloat16"
 """Beside what is screened in int8 by itself."""
 
 
-def searchers(items: Float32, k: int) -> dict[str, Search]:
+def searchers(items: Float32, queries: Float32, k: int) -> dict[str, Search]:
     """Set up each mode that this machine has, by the name of its row, and let it read the items once.
 
     Args:
         items: float32[N, d], vectors of length 1.
+        queries: float32[Q, d], the same.
         k: what it will be asked for.
     """
     vectors = Vectors(items, "dot")
     exact = searcher(vectors, Single(vectors, probe(torch=True).single))
     modes = {EXACT: exact, NUMPY: without_compiler(exact)}
-    rough = rough_screen(vectors, probe(torch=True), COPIES)
+    rough = rough_for(vectors, queries, k)
     if rough is not None:
         modes[SCREENED] = searcher(vectors, rough)
     if isinstance(rough, Int8):
@@ -48,6 +50,12 @@ def searchers(items: Float32, k: int) -> dict[str, Search]:
     for search in modes.values():
         search(items[:2], k)
     return modes
+
+
+def rough_for(items: Vectors, queries: Float32, k: int) -> Int8 | BFloat16 | None:
+    """Choose the screen that a run would take for these queries; None = this machine has none that is faster."""
+    work = Work.of(Vectors(queries, "dot"), k, parts(queries, k)[0][1])
+    return rough_screen(items, work, probe(torch=True), COPIES)
 
 
 def searcher(items: Vectors, screen: Screen) -> Search:
@@ -75,7 +83,7 @@ def without_compiler(search: Search) -> Search:
 def screening(items: Float32, queries: Float32, k: int) -> str:
     """Say how much the screened mode rescored, and how many queries' bands overflowed."""
     vectors = Vectors(items, "dot")
-    index = ExactIndex(vectors, np.ones(len(items), bool), rough_screen(vectors, probe(torch=True), COPIES))
+    index = ExactIndex(vectors, np.ones(len(items), bool), rough_for(vectors, queries, k))
     found = [index.find(part, k, Relation.empty(len(part)), blocks) for part, blocks in parts(queries, k)]
     rescored = sum(one.rescored for one in found) / len(queries)
     overflowed = sum(one.overflowed for one in found)

@@ -92,7 +92,7 @@ def main() -> None:
 def measured(case: Case) -> tuple[Table, list[str]]:
     """Measure one size: its table, and what the screened mode told of itself."""
     items, queries = planted.matrix(case.items, case.dim, 1), planted.matrix(case.queries, case.dim, 2)
-    ours = searchers(items, case.k)
+    ours = searchers(items, queries, case.k)
     searches = {name: (search, case.queries) for name, search in ours.items()} | peers(items, case)
     contenders = list(products(items, queries))
     contenders += [

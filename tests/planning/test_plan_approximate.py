@@ -93,9 +93,9 @@ def test_times_grow_with_items_and_anchors_and_shrink_with_threads(small, monkey
 def test_exact_search_is_priced_with_the_screen_that_the_run_chooses(small, monkeypatch):
     asked = []
 
-    def choose(items, anchors, mode, spare_bytes):
-        asked.append((len(items) * anchors, mode, spare_bytes * ITEMS // len(items)))
-        return choose_screen(items, anchors, mode, spare_bytes)
+    def choose(items, work, mode, spare_bytes):
+        asked.append((len(items) * work.count, mode, spare_bytes * ITEMS // len(items)))
+        return choose_screen(items, work, mode, spare_bytes)
 
     monkeypatch.setattr(approximate, "choose_screen", choose)
     planned()

@@ -12,12 +12,13 @@ import torch
 from foils import _compiled
 from foils.errors import InputError
 from foils.positives import Relation
-from foils.search import Blocks, ExactIndex, Vectors, choose_screen, device, screens
+from foils.search import Blocks, ExactIndex, Vectors, Work, choice, choose_screen, device
 from foils.search.device import OnDevice, columns_within, find_device, is_cut_short
 from foils.search.products import multiplies_float32, shared_tensor
 
 plain = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "contract" / "search_reference.py")))
 made = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "test_search_selection.py")))
+HUNDRED = Work(100, np.ones((100, 8), np.float32), 20, Blocks(64, 64, 64))
 WORLDS = made.worlds()
 ROOMS = {"roomy": Blocks.room, "tight": staticmethod(lambda k, n_items: k + 3)}
 MEMORY = {"all stay": 1 << 30, "one by one": 1}
@@ -173,7 +174,7 @@ def gpu(monkeypatch):
         for name, answer in answers.items():
             monkeypatch.setattr(torch.cuda, name, partial(lambda given: given, answer))
         monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(fp32_precision=precision))
-        monkeypatch.setattr(screens, "WORTH_A_LOOK", 1000.0)
+        monkeypatch.setattr(choice, "WORTH_A_LOOK", 1000.0)
 
     return pretend
 
@@ -182,7 +183,7 @@ def gpu(monkeypatch):
 def test_a_gpu_is_chosen_and_named(gpu, mode):
     gpu()
     items = Vectors(made.normal(300, 8, 1), "dot")
-    chosen, facts = choose_screen(items, 100, mode, 0)
+    chosen, facts = choose_screen(items, HUNDRED, mode, 0)
     assert isinstance(chosen, OnDevice)
     assert (chosen.device, chosen.free_bytes) == ("cuda:1", 1 << 34)
     assert facts == {"screen": "torch float32 on cuda:1 (GPU of a test)"}
@@ -190,8 +191,8 @@ def test_a_gpu_is_chosen_and_named(gpu, mode):
 
 def test_a_gpu_is_left_alone_where_little_is_to_be_done(gpu, monkeypatch):
     gpu()
-    monkeypatch.setattr(screens, "WORTH_A_LOOK", 1e6)
-    _, facts = choose_screen(Vectors(made.normal(300, 8, 1), "dot"), 100, "auto", 0)
+    monkeypatch.setattr(choice, "WORTH_A_LOOK", 1e6)
+    _, facts = choose_screen(Vectors(made.normal(300, 8, 1), "dot"), HUNDRED, "auto", 0)
     assert facts == {"screen": "numpy float32"}
 
 
@@ -202,7 +203,7 @@ def test_a_gpu_is_left_alone_where_little_is_to_be_done(gpu, monkeypatch):
 def test_a_gpu_that_is_not_used_is_told(gpu, settings, warning):
     gpu(**settings)
     items = Vectors(made.normal(300, 8, 1), "dot")
-    chosen, facts = choose_screen(items, 100, "auto", 0)
+    chosen, facts = choose_screen(items, HUNDRED, "auto", 0)
     assert not isinstance(chosen, OnDevice)
     assert warning in facts["warnings"][0]
     assert "cuda:1 is not used for search" in facts["warnings"][0]

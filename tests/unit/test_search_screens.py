@@ -4,16 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from foils.search import Vectors, choose_screen, products, screens
+from foils.search import Blocks, Vectors, Work, choice, choose_screen, products
+from foils.search.choice import rough_screen
 from foils.search.products import BFLOAT16, INT8, Probe, multiplies_int8
 from foils.search.screen_bfloat16 import BFloat16
 from foils.search.screen_int8 import Int8
-from foils.search.screens import rough_screen
+from foils.search.screens import Single
 
 
 @pytest.fixture(autouse=True)
-def few_are_many(monkeypatch):
-    monkeypatch.setattr(screens, "MANY_COMPONENTS", 1000)
+def seconds(monkeypatch):
+    """What a trial of each product takes; int8 is faster."""
+    taken = {Int8: 1.0, BFloat16: 2.0, Single: 3.0}
+    monkeypatch.setattr(choice, "_seconds", lambda screen, work: taken[type(screen)])
+    return taken
 
 
 def normal(rows, dim, seed=0):
@@ -22,7 +26,8 @@ def normal(rows, dim, seed=0):
 
 def chosen(items, spare_bytes, **gflops):
     rates = {{"halves": BFLOAT16, "integers": INT8}.get(name, name): rate for name, rate in gflops.items()}
-    return rough_screen(items, Probe(rates, "a BLAS", None), spare_bytes)
+    work = Work.of(Vectors(items.matrix[:20], items.similarity), 10, Blocks(64, 64, 64))
+    return rough_screen(items, work, Probe(rates, "a BLAS", None), spare_bytes)
 
 
 def test_the_roughest_product_that_is_much_faster_is_chosen():
@@ -43,10 +48,30 @@ def test_integers_need_room_for_their_copy():
     assert not without.kept
 
 
-def test_integers_are_not_worth_it_for_few_items():
-    rates = {"numpy": 100, "halves": 200, "integers": 400}
-    assert isinstance(chosen(Vectors(normal(16, 64), "cosine"), 10**6, **rates), Int8)
-    assert isinstance(chosen(Vectors(normal(15, 64), "cosine"), 10**6, **rates), BFloat16)
+def test_integers_are_left_alone_where_a_trial_says_so(seconds):
+    items, rates = Vectors(normal(50, 64), "cosine"), {"numpy": 100, "halves": 200, "integers": 400}
+    seconds[BFloat16] = 0.5
+    assert isinstance(chosen(items, 10**6, **rates), BFloat16)
+    seconds[Single] = 0.5
+    assert chosen(items, 10**6, numpy=100, integers=400) is None
+
+
+def test_a_trial_is_of_a_part_and_as_many_of_the_best(monkeypatch):
+    tried = []
+    monkeypatch.setattr(choice, "TRIED_COMPONENTS", 1000)
+    monkeypatch.setattr(choice, "_seconds", lambda screen, work: tried.append((len(screen.items), work.k)) or 1.0)
+    chosen(Vectors(normal(160, 64), "cosine"), 10**6, numpy=100, halves=200, integers=400)
+    assert tried == [(16, 1), (16, 1)]
+
+
+def test_what_is_tried_is_searched_for(monkeypatch):
+    monkeypatch.undo()
+    items = Vectors(normal(300, 64), "cosine")
+    work = Work.of(Vectors(normal(700, 64, 1), "cosine"), 10, Blocks(64, 64, 64))
+    assert (work.count, work.some.shape) == (700, (512, 64))
+    np.testing.assert_array_equal(work.some[[0, -1]], Vectors(normal(700, 64, 1), "cosine").read(np.array([0, 699])))
+    for screen in (Int8(items), BFloat16(items, kept=True), Single(items, products.NUMPY)):
+        assert choice._seconds(screen, work) > 0
 
 
 @pytest.mark.parametrize(
@@ -63,9 +88,10 @@ def test_integers_are_left_alone_where_their_error_is_large(items, narrow):
 
 
 def test_a_machine_without_rough_products_says_so(monkeypatch):
-    monkeypatch.setattr(screens, "probe", lambda **_: Probe({"numpy": 100.0, BFLOAT16: 90.0, INT8: 80.0}, "a", None))
-    monkeypatch.setattr(screens, "find_device", lambda _: (None, None))
-    screen, facts = choose_screen(Vectors(normal(5, 4), "dot"), 5, "screened", 10**6)
+    monkeypatch.setattr(choice, "probe", lambda **_: Probe({"numpy": 100.0, BFLOAT16: 90.0, INT8: 80.0}, "a", None))
+    monkeypatch.setattr(choice, "find_device", lambda _: (None, None))
+    items = Vectors(normal(5, 4), "dot")
+    screen, facts = choose_screen(items, Work.of(items, 2, Blocks(4, 4, 4)), "screened", 10**6)
     assert screen.name == "numpy float32"
     assert "search is not screened" in facts["warnings"][0]
 

@@ -21,7 +21,7 @@ from foils.candidates import Candidates, Kind
 from foils.mining.stored import Result
 from foils.mining.tables import stored_candidates
 from foils.positives import Int64, Relation, Units
-from foils.search import ExactIndex, SearchMode, Vectors, choose_screen
+from foils.search import ExactIndex, SearchMode, Vectors, Work, choose_screen
 from foils.search.shards import Shards
 from foils.search.vectors import Float32, Matrix
 from foils.sources.dense import OpenDense
@@ -86,7 +86,8 @@ class Extended:
         """Bind a source to an earlier run; see ``choose_screen`` for the mode."""
         items = dense.vectors.items
         added = Vectors(rows_of(items.matrix, earlier.items, len(items)), items.similarity, items.what)
-        screen, _ = choose_screen(added, len(dense.vectors.anchors), mode, 0)
+        work = Work.of(dense.vectors.anchors, int(earlier.reach.max(initial=1)), dense.blocks)
+        screen, _ = choose_screen(added, work, mode, 0)
         return cls(dense, earlier, ExactIndex(added, dense.index.mineable[earlier.items :], screen))
 
     def within(self, units: Units) -> ExtendedShard:

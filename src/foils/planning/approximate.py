@@ -26,7 +26,7 @@ from foils.clustering import best_arithmetic
 from foils.clustering.nearest import nearest_of
 from foils.planning.text import duration
 from foils.positives import Relation
-from foils.search import ExactIndex, Inputs, choose_screen
+from foils.search import ExactIndex, Inputs, Work, choose_screen
 from foils.search.approximate import ApproximateIndex
 from foils.search.graph import GraphIndex, GraphShape
 from foils.search.inverted import InvertedIndex
@@ -148,7 +148,8 @@ class _Probe:
         items, blocks = self._part(size), self.inputs.blocks
         # The screen that the run chooses: this part is searched for as many times more anchors.
         queries, spare = round(self.queries * len(self.items) / size), self.inputs.spare_bytes * size // len(self.items)
-        screen, _ = choose_screen(items, queries, self.inputs.search, spare)
+        work = Work(queries, self.anchors, self.width, blocks)
+        screen, _ = choose_screen(items, work, self.inputs.search, spare)
         index, part = ExactIndex(items, np.ones(size, np.bool_), screen), self.anchors[: blocks.anchors]
         nothing = Relation.empty(len(part))
         index.search(part[:1], self.width, Relation.empty(1), blocks)

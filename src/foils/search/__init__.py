@@ -6,7 +6,7 @@ rescored by one kernel (products exact in float64, summed in a fixed order, roun
 
     vectors      ``vectors`` (a matrix, or ``shards``, in one canonical form), ``blocks``, ``inputs``, ``forbidden``
     exact        ``exact`` in one pass, over ``screens`` by ``products`` here or on a ``device``, with the error that
-                 ``rounding`` bounds; ``selection`` keeps shortlists, ``best`` orders
+                 ``rounding`` bounds; ``choice`` takes the fastest, ``selection`` keeps shortlists, ``best`` orders
     approximate  ``approximate`` over a ``graph`` or ``inverted`` lists, which propose what is then scored as above
     words        ``lexical`` (BM25) over ``postings`` of ``lexical_words``
 
@@ -14,11 +14,11 @@ Names that end in ``_numba`` and ``_numpy`` are two bodies of one kernel; see ``
 """
 
 from foils.search.blocks import Blocks
+from foils.search.choice import SearchMode, Work, choose_screen
 from foils.search.exact import ExactIndex, Tally
 from foils.search.forbidden import Forbidden
 from foils.search.inputs import MODEL, Inputs, VectorPair
 from foils.search.lexical import LexicalIndex
-from foils.search.screens import SearchMode, choose_screen
 from foils.search.vectors import (
     Similarity,
     Vectors,
@@ -43,6 +43,7 @@ __all__ = [
     "VectorPair",
     "VectorSource",
     "Vectors",
+    "Work",
     "choose_screen",
     "matrix_digest",
     "open_matrix",

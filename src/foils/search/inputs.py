@@ -14,8 +14,8 @@ from foils.collection import Collection
 from foils.errors import InputError, did_you_mean
 from foils.positives import Int64, Positives, Relation, Units
 from foils.search.blocks import Blocks
+from foils.search.choice import SearchMode
 from foils.search.forbidden import Forbidden
-from foils.search.screens import SearchMode
 from foils.search.vectors import Float32, Matrix, Similarity, Vectors, pair_scores, require_equal_dims
 
 MODEL = "model"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from foils.candidates import Candidates, Column, Kind
 from foils.positives import Int64, Units
-from foils.search import ExactIndex, Inputs, VectorPair, choose_screen
+from foils.search import ExactIndex, Inputs, VectorPair, Work, choose_screen
 from foils.search.approximate import ApproximateIndex, propose
 from foils.search.best import best_of_pairs
 from foils.search.vectors import Float32
@@ -54,7 +54,9 @@ class OpenApproximate:
         """Bind the source, and measure what it misses."""
         first, deepest = depths
         # Searched for a sample, and for anchors to which most items are forbidden: how many those are shows only later.
-        screen, _ = choose_screen(vectors.items, min(SAMPLE, len(vectors.anchors)), inputs.search, inputs.spare_bytes)
+        work = Work.of(vectors.anchors, first, inputs.blocks)
+        sampled = replace(work, count=min(SAMPLE, work.count))
+        screen, _ = choose_screen(vectors.items, sampled, inputs.search, inputs.spare_bytes)
         exact = ExactIndex(vectors.items, inputs.mineable, screen)
         source = cls(name, index, exact, vectors, inputs, deepest, advice, {})
         recall, sample = source.recall(first)

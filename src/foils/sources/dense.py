@@ -12,8 +12,19 @@ import numpy as np
 from foils.candidates import Candidates, Column, Kind
 from foils.errors import RecipeError
 from foils.positives import Int64, Units
-from foils.ranks import Depth, check_depths, depths
-from foils.search import MODEL, Blocks, ExactIndex, Forbidden, Inputs, Similarity, Tally, VectorPair, choose_screen
+from foils.ranks import Depth, check_depths, depths, number
+from foils.search import (
+    MODEL,
+    Blocks,
+    ExactIndex,
+    Forbidden,
+    Inputs,
+    Similarity,
+    Tally,
+    VectorPair,
+    Work,
+    choose_screen,
+)
 from foils.search.vectors import Float32
 
 
@@ -58,7 +69,8 @@ class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def open(self, inputs: Inputs) -> OpenDense:
         """Bind to the vectors of a run."""
         pair = inputs.vectors(self.vectors, self.similarity)
-        screen, chosen = choose_screen(pair.items, len(pair.anchors), inputs.search, inputs.spare_bytes)
+        work = Work.of(pair.anchors, number(self.k), inputs.blocks)
+        screen, chosen = choose_screen(pair.items, work, inputs.search, inputs.spare_bytes)
         index = ExactIndex(pair.items, inputs.mineable, screen)
         return OpenDense(self.name, index, pair, inputs.forbidden, inputs.blocks, chosen, Tally())
 
