@@ -44,7 +44,7 @@ class Execution(msgspec.Struct, frozen=True):
     block: int | None = None
     """Anchors and items of a block, instead of what the budget gives."""
     search: SearchMode = "auto"
-    """How all items are scored in an exact search: ``exact`` (float32), ``screened`` (bfloat16 or int8 first) or ``auto``."""
+    """How an exact search scores all items: ``exact`` (float32), ``screened`` (bfloat16 or int8 first) or ``auto``."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
