@@ -29,6 +29,8 @@ from foils.sources import source_digests
 
 MOST_NEGATIVES = 1_000_000
 MOST_SEED = 2**63 - 1
+ENOUGH_FOR_BLOCKS = 64_000_000
+"""Bytes of a thread with which blocks are about as fast as with more."""
 COSTLY = 4
 """Searching this many times as deep is worth a word where a model reads every candidate."""
 
@@ -176,7 +178,8 @@ def prepare(
     dim = max((pair[0].shape[1] for pair in matrices.values()), default=1)
     depth, deepest = recipe.source.fields.depths(negatives)
     block = execution.block
-    blocks = Blocks.within(execution.memory_bytes // execution.threads, dim=dim, depth=deepest, first_depth=depth)
+    memory_bytes = _for_blocks(execution, copy_bytes=2 * len(collection.items) * dim)
+    blocks = Blocks.within(memory_bytes // execution.threads, dim=dim, depth=deepest, first_depth=depth)
     blocks = blocks if block is None else Blocks(block, block, block)
     inputs = Inputs(
         positives=positives,
@@ -216,6 +219,17 @@ def prepare(
         versions=versions(),
     )
     return Prepared(identity, recipe, collection, inputs, units, constraints)
+
+
+def _for_blocks(execution: Execution, *, copy_bytes: int) -> int:
+    """Say how much of the memory blocks get: what a rounded copy of the items' vectors leaves, but enough.
+
+    Args:
+        execution: the run's.
+        copy_bytes: what a copy takes, if one is made.
+    """
+    enough = min(execution.threads * ENOUGH_FOR_BLOCKS, execution.memory_bytes)
+    return max(execution.memory_bytes - copy_bytes, enough)
 
 
 def check_window(recipe: Recipe, negatives: int) -> None:

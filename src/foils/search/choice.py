@@ -125,7 +125,8 @@ def _seconds(screen: Int8 | BFloat16 | Single, work: Work) -> float:
     index = ExactIndex(screen.items, np.ones(len(screen.items), np.bool_), screen)
     index.search(work.some[:1], work.k, Relation.empty(len(work.some[:1])), work.blocks)
     started = time.thread_time()
-    for start in range(0, len(work.some), work.blocks.anchors):
-        part = work.some[start : start + work.blocks.anchors]
+    step = work.blocks.first or work.blocks.anchors
+    for start in range(0, len(work.some), step):
+        part = work.some[start : start + step]
         index.search(part, work.k, Relation.empty(len(part)), work.blocks)
     return time.thread_time() - started

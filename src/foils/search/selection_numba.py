@@ -254,7 +254,7 @@ def _take_row(
             at = hits[place]
             if count >= limit:
                 count, bound = _pruned(items, scores, a, count, bound, reach, k, ranks)
-                limit = min(room, max(2 * k, count + k // 2 + 1))
+                limit = min(room, max(2 * k, count + count // 2 + 1))
                 full = count > (room + k) // 2
                 if full:
                     column = at

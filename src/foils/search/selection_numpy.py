@@ -42,7 +42,7 @@ def take(
     width, room = screen.shape[1], items.shape[1]
     long = np.flatnonzero((counts >= limits) & (counts > k))
     _prune(long, reach, k, items, scores, counts, bounds)
-    limits[long] = np.clip(counts[long] + k // 2 + 1, first_limit(k, room), room)
+    limits[long] = np.clip(counts[long] + counts[long] // 2 + 1, first_limit(k, room), room)
     hits = screen >= bounds[:, None]
     if resume.any():
         hits &= np.arange(width) >= resume[:, None]
