@@ -11,6 +11,7 @@ import foils
 from foils.errors import InputError
 from foils.mining.budget import megabytes
 from foils.mining.memory import anonymous_bytes
+from foils.planning import amounts
 from foils.planning.text import describe, duration, size
 from foils.sources import BM25, HNSW
 
@@ -157,6 +158,14 @@ def test_a_run_holds_about_what_the_plan_says(tmp_path):
 def test_the_budget_bounds_the_blocks_and_small_data_need_less():
     assert planned().memory["blocks of work"] < 2_000 * MEGABYTE
     assert planned().least_budget == 16 * MEGABYTE
+
+
+def test_a_rounded_copy_of_the_vectors_is_an_item_of_its_own(monkeypatch):
+    copy, rows = "a rounded copy of the vectors, to search faster", GIVEN["item_vectors"]
+    assert copy not in planned().memory
+    monkeypatch.setattr(amounts, "WORTH_A_LOOK", 1.0)
+    assert planned().memory[copy] == 2 * rows.size
+    assert copy not in planned(**GIVEN, execution=foils.Execution(search="exact")).memory
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from foils.mining.prepare import Prepared
 from foils.mining.run import AHEAD
 from foils.planning.probe import Probe, ids_bytes
 from foils.planning.result import Encoding
+from foils.search.choice import WORTH_A_LOOK
 
 DIGEST_BYTES = 16
 BUFFERS = 16_000_000
@@ -44,11 +45,22 @@ def memory(
         "vectors": sum(_matrix_bytes(one) for one in encodings if not one.kept),
         "indexes": probed.opening_bytes,
         "blocks of work": blocks if execution.block is not None else min(blocks, execution.memory_bytes),
+        "a rounded copy of the vectors, to search faster": _copy_bytes(prepared),
         # The blocks' tables, joined, and those of the next shard, which is worked on while this one is written.
         "tables of two shards": round((2 + AHEAD) * shard * probed.table_bytes),
         "buffers of Parquet and allocators, about": BUFFERS,
     }
     return {name: size for name, size in items.items() if size}
+
+
+def _copy_bytes(prepared: Prepared) -> int:
+    """Give what a search may keep beside the blocks, where there is room for it and enough to do."""
+    inputs = prepared.inputs
+    dim, _ = shape(prepared)
+    operations = 2.0 * len(prepared.units) * len(prepared.collection.items) * dim
+    worth = inputs.search == "screened" or (inputs.search == "auto" and operations >= WORTH_A_LOOK)
+    size = sum(2 * matrix.shape[0] * matrix.shape[1] for _, matrix in inputs.matrices.values())
+    return size if worth and size <= inputs.spare_bytes else 0
 
 
 def tables(prepared: Prepared, probed: Probe) -> dict[str, int]:
