@@ -64,6 +64,15 @@ def test_a_trial_is_of_a_part_and_as_many_of_the_best(monkeypatch):
     assert tried == [(16, 1), (16, 1)]
 
 
+def test_a_spike_that_the_trial_missed_is_seen(monkeypatch):
+    monkeypatch.setattr(choice, "TRIED_COMPONENTS", 1000)
+    items = normal(160, 64)
+    items[1] *= 0
+    items[1, 0] = 100
+    rates = {"numpy": 100, "halves": 200, "integers": 400}
+    assert isinstance(chosen(Vectors(items, "cosine"), 10**6, **rates), BFloat16)
+
+
 def test_what_is_tried_is_searched_for(monkeypatch):
     monkeypatch.undo()
     items = Vectors(normal(300, 64), "cosine")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from foils import _compiled, _folds_numba, _folds_numpy
 from foils.positives import Relation
 from foils.search import Blocks, ExactIndex, Vectors, selection_numba, selection_numpy
-from foils.search.products import NUMPY, TORCH
+from foils.search.products import NUMPY, TORCH, multiplies_int8
 from foils.search.screen_bfloat16 import BFloat16
 from foils.search.screen_int8 import Int8
 from foils.search.screens import Single
@@ -53,7 +53,10 @@ SCREENS = {
     "bfloat16, by blocks": lambda vectors: BFloat16(vectors, kept=False),
     "int8": Int8,
 }
-every_screen = pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
+needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="this processor multiplies 8-bit integers with errors")
+every_screen = pytest.mark.parametrize(
+    "screen", [pytest.param(made, marks=needs_int8 if made is Int8 else ()) for made in SCREENS.values()], ids=SCREENS
+)
 
 
 def worlds():
@@ -65,6 +68,11 @@ def worlds():
         "all equal": (np.ones((4, 8), np.float32), np.ones((160, 8), np.float32)),
         "short and long": (normal(5, 8, 0) * np.float32(1e-3), normal(200, 8, 1) * np.float32(1e6)),
         "tiny": (normal(5, 8, 0) * np.float32(1e-21), normal(200, 8, 1) * np.float32(1e-21)),
+        # What has 127 steps is exact in the first integers, and not in the finer ones of the anchor.
+        "integers": (
+            np.array([[127, 100, 50, 50]] * 3, np.float32),
+            np.repeat(np.array([[0, 0, 1, 1], [0, 1, 0, 0]], np.float32), [3, 197], axis=0),
+        ),
         "negative": (np.abs(normal(5, 8, 0)), -np.abs(normal(200, 8, 1))),
     }
 
@@ -134,6 +142,24 @@ def test_the_error_of_a_screen_is_within_its_slack(screen):
             slack = tested.slack(queries)
             assert (error <= slack[:, None]).all()
             assert (error.max(axis=1) > slack / 1000).all(), "a slack that large is no bound"
+
+
+@needs_int8
+def test_a_finer_score_is_within_its_own_slack():
+    for scale, dim in ((1.0, 384), (300.0, 17), (1e-4, 4096)):
+        anchors, items = normal(20, dim, 0), normal(200, dim, 1) * np.float32(scale)
+        vectors = Vectors(items, "dot")
+        rows, columns = np.divmod(np.random.default_rng(0).permutation(20 * 200), 200)
+        canonical = plain.canonical(anchors, items)[rows, columns].astype(np.float64)
+        found = {}
+        for name in BODIES:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(_compiled, "is_available", lambda name=name: name == "numba")
+                found[name] = Int8(vectors).refine(anchors, rows, columns)
+        np.testing.assert_array_equal(found["numba"], found["numpy"])
+        slack = Int8(vectors).fine_slack(anchors)
+        assert (np.abs(found["numba"] - canonical) <= slack[rows]).all()
+        assert (slack <= Int8(vectors).slack(anchors) / 5).all()
 
 
 def test_a_rough_screen_gives_up_where_scores_are_too_close(body, monkeypatch):

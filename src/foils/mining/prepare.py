@@ -222,14 +222,15 @@ def prepare(
 
 
 def _for_blocks(execution: Execution, *, copy_bytes: int) -> int:
-    """Say how much of the memory blocks get: what a rounded copy of the items' vectors leaves, but enough.
+    """Say how much of the memory blocks get: what a rounded copy of the items' vectors leaves, if that is enough.
 
     Args:
         execution: the run's.
         copy_bytes: what a copy takes, if one is made.
     """
-    enough = min(execution.threads * ENOUGH_FOR_BLOCKS, execution.memory_bytes)
-    return max(execution.memory_bytes - copy_bytes, enough)
+    left = execution.memory_bytes - copy_bytes
+    fits = execution.search != "exact" and left >= execution.threads * ENOUGH_FOR_BLOCKS
+    return left if fits else execution.memory_bytes
 
 
 def check_window(recipe: Recipe, negatives: int) -> None:

@@ -57,7 +57,7 @@ def _copy_bytes(prepared: Prepared) -> int:
     """Give what a search may keep beside the blocks, where there is room for it and enough to do."""
     inputs = prepared.inputs
     dim, _ = shape(prepared)
-    operations = 2.0 * len(prepared.units) * len(prepared.collection.items) * dim
+    operations = 2.0 * len(prepared.collection.anchors) * len(prepared.collection.items) * dim
     worth = inputs.search == "screened" or (inputs.search == "auto" and operations >= WORTH_A_LOOK)
     size = sum(2 * matrix.shape[0] * matrix.shape[1] for _, matrix in inputs.matrices.values())
     return size if worth and size <= inputs.spare_bytes else 0

@@ -28,6 +28,8 @@ MUCH_FASTER = 1.5
 """How many times faster than the next finer product a rougher one must be to screen with it."""
 TRIED_ANCHORS, TRIED_COMPONENTS = 512, 6_000_000
 """Anchors, and components of items' vectors, that int8 is tried with."""
+ALIKE = 1.5
+"""How many times farther rounding may move all items than those tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,9 @@ def choose_screen(
     rough = None if mode == "exact" else rough_screen(items, work, probed, spare_bytes)
     warnings = [warning for warning in (unused, probed.warning) if warning]
     if mode == "screened" and rough is None:
-        warnings.append("search is not screened: this machine multiplies bfloat16 and int8 no faster than float32")
+        warnings.append(
+            "search is not screened: neither bfloat16 nor int8 is faster here, for these vectors and this memory"
+        )
     screen = rough or Single(items, probed.single)
     return screen, {"screen": screen.name, **probed.facts(), **({"warnings": warnings} if warnings else {})}
 
@@ -106,7 +110,9 @@ def rough_screen(items: Vectors, work: Work, probed: Probe, spare_bytes: int) ->
         integers = Int8(part)
         other = BFloat16(part, kept=True) if has_halves else Single(part, probed.single)
         if integers.is_narrow and _seconds(integers, fewer) < _seconds(other, fewer):
-            return Int8(items)
+            whole = Int8(items)
+            if whole.moved <= ALIKE * integers.moved:  # one item with a spike is enough that it is not
+                return whole
     return BFloat16(items, kept=fits) if has_halves else None
 
 
@@ -116,7 +122,7 @@ def _part(items: Vectors, work: Work) -> tuple[Vectors, Work]:
     How many more items than k int8 cannot tell from the best depends on the vectors, so it is tried.
     """
     step = max(1, len(items) * items.dim // TRIED_COMPONENTS)
-    part = Vectors(items.matrix[::step], items.similarity, items.what)
+    part = Vectors(np.ascontiguousarray(items.matrix[::step]), items.similarity, items.what)
     return part, replace(work, k=max(1, work.k // step))
 
 

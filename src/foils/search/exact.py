@@ -226,7 +226,7 @@ class _Search:
             resume[self.overflowed] = scores.shape[1]
 
     def _relieve(self, rows: Int64) -> None:
-        """Make room in shortlists full of scores too close to tell apart: keep the best k by their canonical scores."""
+        """Make room in shortlists full of scores too close to tell apart: refine them, or keep the canonically best."""
         if isinstance(self.screen, Int8):
             self._refine(self.screen, rows)
             rows = rows[self.counts[rows] > (self.items.shape[1] + self.k) // 2]
@@ -247,13 +247,14 @@ class _Search:
             self._refine_some(screen, rows[part])
 
     def _refine_some(self, screen: Int8, rows: Int64) -> None:
-        anchors, items, counts = self.anchors[rows], self.items[rows], self.counts[rows]
-        at, places = np.nonzero(np.arange(items.shape[1]) < counts[:, None])
-        scores = self.scores[rows]
+        anchors, counts = self.anchors[rows], self.counts[rows]
+        longest = counts.max(initial=1)
+        items, scores = self.items[rows, :longest], self.scores[rows, :longest]
+        at, places = np.nonzero(np.arange(longest) < counts[:, None])
         scores[at, places] = screen.refine(anchors, at, items[at, places])
         slack, bounds = screen.fine_slack(anchors), np.full(len(rows), LOWEST, np.float32)
         self.kernels.prune(2 * slack, self.k, items, scores, counts, bounds)
-        self.items[rows], self.scores[rows], self.counts[rows] = items, scores, counts
+        self.items[rows, :longest], self.scores[rows, :longest], self.counts[rows] = items, scores, counts
         # What comes has the error of the screen, what is bounds' own that of the finer scores.
         self._raise(rows, bounds + slack - self.slack[rows])
 

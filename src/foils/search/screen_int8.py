@@ -38,9 +38,9 @@ MOST = 127
 STEPS = 254
 """How many steps of the second integer make one of the first: it reaches half a step either way."""
 MOST_MOVED = 0.03
-"""Share of its length by which an item may move. Sentence embeddings of 384 dimensions move by 0.01."""
+"""Share of the longest length by which an item may move. Sentence embeddings of 384 dimensions move by 0.01."""
 LENGTHS = (1e-6, 1e6)
-"""Of the longest item: with scores of others, float32 might run out of range."""
+"""Of the longest item: others are far from what embeddings have."""
 MOST_DIMENSIONS = 2**14
 """Beyond, anchors would have too few bits in the second product, whose sums stay within 32 bits."""
 LEAST_UNIT = 2.0**-60
@@ -75,6 +75,11 @@ class Int8:
             return False
         return self._held.moved <= MOST_MOVED * self.items.longest
 
+    @property
+    def moved(self) -> float:
+        """The longest distance that an item moves."""
+        return self._held.moved
+
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""
         return one_torch_thread()
@@ -85,8 +90,9 @@ class Int8:
         return units
 
     def slack(self, anchors: Float32) -> Float64:
-        """Bound the error of ``score``."""
-        return self._slack(anchors, MOST, self._held.moved)
+        """Bound the error of ``score``, and of ``refine``: shortlists may hold scores of both."""
+        slack: Float64 = np.maximum(self._slack(anchors, MOST, self._held.moved), self.fine_slack(anchors))
+        return slack
 
     def fine_slack(self, anchors: Float32) -> Float64:
         """Bound the error of ``refine``."""
