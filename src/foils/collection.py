@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from foils.errors import DataError, InputError, did_you_mean
 from foils.found import Found, found_rows
+from foils.normalisers import NORMALISERS
 from foils.positives import Int64, Judgements, Positives, Relation
-from foils.records import NORMALISERS, Records, equal_records, strings
+from foils.records import Records, equal_records, strings
 from foils.triples import Triples
 
 __all__ = ["NORMALISERS", "Collection", "Records", "require_collection", "strings"]
@@ -32,8 +33,7 @@ class Collection:
         items: passages, products, entities, labels.
         judgements: judged pairs by rows.
         normaliser: when two anchors or items count as exact duplicates; one of ``NORMALISERS``.
-        item_groups: int64[I], given by the user instead of a normaliser: equal numbers are
-            duplicates, −1 none; or None.
+        item_groups: int64[I], given instead of a normaliser: equal numbers are duplicates, −1 none; or None.
         triples: the known triples where the collection was read from triples; or None.
         found: positives and verified negatives that were found later; see ``with_found``.
     """

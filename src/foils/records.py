@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,19 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from foils.errors import DataError
+from foils.normalisers import normalised
 from foils.positives import Int64
 
 WHITE_SPACE = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 """What ``str.strip`` takes from the ends of a text."""
-
-
-NORMALISERS: Mapping[str, Callable[[str], str]] = {
-    "text": lambda text: " ".join(unicodedata.normalize("NFKC", text).casefold().split()),
-    "code": lambda text: " ".join(text.split()),
-    "none": lambda text: text,
-}
-"""When two anchors or two items count as exact duplicates: title and text are equal after normalisation, and their
-payloads are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -209,24 +200,31 @@ class Records:
 
 
 def equal_records(records: Records, normaliser: str) -> Int64:
-    """Number records that are equal once normalised: int64[N], −1 where one is alone, empty or without text."""
+    """Mark records that are equal once normalised by the row of their first: int64[N].
+
+    −1 where one is alone, empty or without text.
+    """
     codes = np.full(len(records), -1, np.int64)
     if records.texts is None:
         return codes
-    normalise = NORMALISERS[normaliser]
-    seen: dict[bytes, int] = {}
-    for start in range(0, len(codes), 65536):
-        pairs = records.titles_and_texts(start, start + 65536)
-        payloads = records.payloads
-        references = [""] * len(pairs) if payloads is None else payloads[start : start + 65536].to_pylist()
-        for row, ((title, text), reference) in enumerate(zip(pairs, references, strict=True), start):
-            normal_title = normalise(title)
-            # Their lengths keep the parts apart, whatever characters they hold.
-            key = f"{len(reference)} {len(normal_title)} {reference}{normal_title}{normalise(text)}".encode()
-            codes[row] = seen.setdefault(hashlib.blake2b(key, digest_size=16).digest(), len(seen))
-    alone = np.bincount(codes, minlength=1)[codes] == 1
-    codes[alone | records.empty] = -1
+    starts = range(0, len(codes), 65536)
+    keys = [_keys(records, slice(start, start + 65536), normaliser) for start in starts]
+    _, firsts, of, counts = np.unique(
+        np.concatenate([np.empty(0, "V16"), *keys]), return_index=True, return_inverse=True, return_counts=True
+    )
+    again = (counts[of] > 1) & ~records.empty
+    codes[again] = firsts[of[again]]
     return codes
+
+
+def _keys(records: Records, rows: slice, normaliser: str) -> npt.NDArray[np.void]:
+    """Hash what counts of records: V16[R]; lengths keep the parts apart, whatever characters they hold."""
+    parts = [normalised(column[rows], normaliser) for column in (records.titles, records.texts) if column is not None]
+    if records.payloads is not None:
+        parts.insert(0, records.payloads[rows])
+    lengths = [pc.binary_length(part).cast(pa.large_string()) for part in parts[:-1]]
+    joined = pc.binary_join_element_wise(*lengths, *parts, pa.scalar(" ", pa.large_string())).to_pylist()
+    return np.frombuffer(b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in joined), "V16")
 
 
 def find(wanted: pa.Array, among: pa.Array) -> Int64:

@@ -20,7 +20,7 @@ LEVELS = (
     {"errors"},
     {"_compiled", "_folds_numba", "_folds_numpy"},
     {"_array", "_cache", "_durable", "_extras", "_processor", "_segments", "_stored", "_threads", "ranks"},
-    {"positives"},
+    {"normalisers", "positives"},
     {"records", "triples"},
     {"candidates", "drawing", "found"},
     {"collection"},

@@ -115,7 +115,9 @@ def test_groups_that_the_user_states():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    items=st.lists(st.tuples(st.sampled_from(["", "T", "t "]), st.text("aAé É", max_size=3)), min_size=1, max_size=12),
+    items=st.lists(
+        st.tuples(st.sampled_from(["", "T", "t "]), st.text("aA \t\n\x1cé\xa0É", max_size=5)), min_size=1, max_size=12
+    ),
     normaliser=st.sampled_from(sorted(NORMALISERS)),
 )
 def test_groups_are_those_that_loops_find(items: list[tuple[str, str]], normaliser: str):
