@@ -163,7 +163,7 @@ def test_the_budget_bounds_the_blocks_and_small_data_need_less():
 def test_a_rounded_copy_of_the_vectors_is_an_item_of_its_own(monkeypatch):
     copy, rows = "a rounded copy of the vectors, to search faster", GIVEN["item_vectors"]
     assert copy not in planned().memory
-    monkeypatch.setattr(amounts, "WORTH_A_LOOK", 1.0)
+    monkeypatch.setattr(amounts, "is_worth_a_look", lambda anchors, items: True)
     assert planned().memory[copy] == 2 * rows.size
     assert copy not in planned(**GIVEN, execution=foils.Execution(search="exact")).memory
 

@@ -12,7 +12,7 @@ from foils.mining.prepare import Prepared
 from foils.mining.run import AHEAD
 from foils.planning.probe import Probe, ids_bytes
 from foils.planning.result import Encoding
-from foils.search.choice import WORTH_A_LOOK
+from foils.search.choice import is_worth_a_look
 
 DIGEST_BYTES = 16
 BUFFERS = 16_000_000
@@ -57,8 +57,8 @@ def _copy_bytes(prepared: Prepared) -> int:
     """Give what a search may keep beside the blocks, where there is room for it and enough to do."""
     inputs = prepared.inputs
     dim, _ = shape(prepared)
-    operations = 2.0 * len(prepared.collection.anchors) * len(prepared.collection.items) * dim
-    worth = inputs.search == "screened" or (inputs.search == "auto" and operations >= WORTH_A_LOOK)
+    looks = is_worth_a_look(len(prepared.collection.anchors), (len(prepared.collection.items), dim))
+    worth = inputs.search == "screened" or (inputs.search == "auto" and looks)
     size = sum(2 * matrix.shape[0] * matrix.shape[1] for _, matrix in inputs.matrices.values())
     return size if worth and size <= inputs.spare_bytes else 0
 

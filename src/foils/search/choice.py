@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,9 +23,9 @@ from foils.search.vectors import Float32, Vectors
 
 SearchMode = Literal["auto", "exact", "screened"]
 
-WORTH_A_LOOK = 1e12
-"""Operations of a search, many seconds of work, above which the fastest product is looked for: PyTorch takes one or two
-to import."""
+WORTH_A_LOOK, WORTH_AN_IMPORT = 1e11, 5e11
+"""Operations of a search, one second of work and some, above which the fastest product is looked for where PyTorch is
+there already, and where it must be imported, which takes one or two."""
 MUCH_FASTER = 1.5
 """How many times faster than the next finer product a rougher one must be to screen with it."""
 TRIED_ANCHORS, TRIED_COMPONENTS = 512, 6_000_000
@@ -76,8 +78,7 @@ def choose_screen(
     """
     if mode == "screened":
         require("torch", ["torch"])
-    operations = 2.0 * work.count * len(items) * items.dim
-    if mode != "screened" and operations < WORTH_A_LOOK:
+    if mode != "screened" and not is_worth_a_look(work.count, items.matrix.shape):
         return Single(items, NUMPY), {"screen": Single(items, NUMPY).name}
     device, unused = find_device(items) if mode != "screened" and not missing(["torch"]) else (None, None)
     if device is not None:
@@ -91,6 +92,11 @@ def choose_screen(
         )
     screen = rough or Single(items, probed.single)
     return screen, {"screen": screen.name, **probed.facts(), **({"warnings": warnings} if warnings else {})}
+
+
+def is_worth_a_look(anchors: int, items: tuple[int, ...]) -> bool:
+    """Say whether a search for so many anchors among items of this shape takes long enough to look for a product."""
+    return 2.0 * anchors * math.prod(items) >= (WORTH_A_LOOK if "torch" in sys.modules else WORTH_AN_IMPORT)
 
 
 def rough_screen(items: Vectors, work: Work, probed: Probe, spare_bytes: int) -> BFloat16 | Int8 | None:
