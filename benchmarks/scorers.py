@@ -1,7 +1,7 @@
 """Which scorer finds the positives among mined negatives? On data whose truth is known; see scorers_data.py.
 
     FOILS_DATA=… python benchmarks/scorers.py [DATA…] [--vectors FOLDER] [--out docs/scorers.json]
-    FOILS_DATA=… python benchmarks/scorers.py [DATA…] --reranker FOLDER --only "cross_encoder, barely trained"
+    FOILS_DATA=… python benchmarks/scorers.py [DATA…] --reranker FOLDER --only "cross_encoder, small"
 
 Fixed before the run, for every scorer and data set:
 
@@ -13,7 +13,7 @@ Fixed before the run, for every scorer and data set:
   the truth of four fifths of the anchors, measured on the rest. Pairs without a score count as the lowest score.
 - *CPU*: seconds of opening the scorer (learning included) and of scoring all pairs; encoding is not in it. The
   cross-encoder's are of the first seed: the others ask for nearly the same pairs, whose scores are kept.
-- *cross_encoder, barely trained*: only with --reranker, a folder of scorers_reranker.py; it reads READ_TOKENS a pair.
+- *cross_encoder, small*: only with --reranker, a folder of scorers_reranker.py; it reads READ_TOKENS a pair.
 
 Means over the seeds, also of the ends of intervals (AUC, 95 %, by resampling anchors). Needs the extra ``minilm``.
 Vectors are kept in a temporary folder, or in --cache. With --only, the rows of other scorers stay as they stand in the
@@ -81,7 +81,7 @@ SCORERS: Mapping[str, Any] = {
     "graph_cleaner": GraphCleaner(),
     "adapter": AdapterScorer(),
 }
-RERANKER = "cross_encoder, barely trained"
+RERANKER = "cross_encoder, small"
 READ_TOKENS = 128
 READ_TEXTS = ("bm25", "lexical_overlap", "near_duplicate", RERANKER)
 
@@ -222,7 +222,7 @@ def judged(scores: Any, problem: Problem, seed: int) -> dict[str, Any]:
     least = np.nanmin(scores) if not unscored.all() else 0.0
     filled = np.where(unscored, least - 1, scores)
     low, high = resampled(filled, problem)
-    shares = {f"{share:.0%}": removed(filled, problem.labels, share) for share in GIVEN_UP} if problem.mined else {}
+    shares = {f"{share:.0%}": removed(filled, problem, share) for share in GIVEN_UP} if problem.mined else {}
     stated = np.clip(np.where(unscored, least, scores), 0, 1)
     return {
         "auc": auc(filled, problem.labels),
@@ -235,13 +235,19 @@ def judged(scores: Any, problem: Problem, seed: int) -> dict[str, Any]:
     }
 
 
-def removed(scores: Any, labels: Any, share: float) -> float:
+def removed(scores: Any, problem: Problem, share: float) -> float:
     """Give the share of the positives among the highest scores, in expectation over the order of ties."""
-    _, of, counts = np.unique(-scores, return_inverse=True, return_counts=True)
-    hits = np.bincount(of, labels, minlength=len(counts))
-    before = np.cumsum(counts) - counts
-    taken = np.clip((share * len(scores) - before) / counts, 0, 1)
-    return float((hits * taken).sum() / max(labels.sum(), 1))
+    weights = weights_of(problem)
+    _, of = np.unique(-scores, return_inverse=True)
+    stand_for, hits = np.bincount(of, weights), np.bincount(of, weights * problem.labels)
+    before = np.cumsum(stand_for) - stand_for
+    taken = np.clip((share * weights.sum() - before) / stand_for, 0, 1)
+    return float((hits * taken).sum() / max(hits.sum(), 1))
+
+
+def weights_of(problem: Problem) -> Any:
+    """Say how many pairs each stands for: float64[P]."""
+    return np.broadcast_to(np.asarray(problem.weights, np.float64), problem.labels.shape)
 
 
 def auc(scores: Any, labels: Any) -> float:
@@ -270,12 +276,12 @@ def resampled(scores: Any, problem: Problem) -> tuple[float, float]:
 def cross_fitted(scores: Any, problem: Problem, seed: int) -> Any:
     """Calibrate each fifth of the anchors by isotonic regression on the others: float64[P]."""
     fold = (_array.counter_uniform(Key(seed, "benchmark.folds", 0), problem.anchors, np.int64(0)) * FOLDS).astype(int)
-    said = np.zeros(len(scores))
+    said, weights = np.zeros(len(scores)), weights_of(problem)
     for one in range(FOLDS):
         inside = fold == one
         points, of = np.unique(scores[~inside], return_inverse=True)
-        counts = np.bincount(of)
-        rates = np.bincount(of, problem.labels[~inside]) / counts
+        counts = np.bincount(of, weights[~inside])
+        rates = np.bincount(of, (weights * problem.labels)[~inside]) / counts
         rising = isotonic_regression(rates, weights=counts).x
         said[inside] = np.interp(scores[inside], points, rising)
     return said
@@ -283,7 +289,7 @@ def cross_fitted(scores: Any, problem: Problem, seed: int) -> Any:
 
 def calibration_error(said: Any, problem: Problem) -> float:
     """Compare stated probabilities with the truth."""
-    found = reliability(said, problem.labels.astype(np.float64), np.ones(len(said)), problem.anchors)
+    found = reliability(said, problem.labels.astype(np.float64), weights_of(problem), problem.anchors)
     return float("nan") if found is None else found.calibration_error
 
 

@@ -62,6 +62,7 @@ class Problem:
         labels: bool[P], True for a positive that is not shown.
         mined: whether the pairs are mined negatives, of which some may be given up.
         texts: the same with texts, where the shown has none.
+        weights: float64[P], how many pairs each stands for, where they are a sample; else 1.
     """
 
     shown: Collection
@@ -71,6 +72,7 @@ class Problem:
     labels: Any
     mined: bool
     texts: Collection | None = None
+    weights: Any = 1.0
 
 
 def problems(name: str, folder: Path, encode: Encode) -> Iterator[Problem]:

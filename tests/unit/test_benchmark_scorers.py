@@ -3,6 +3,7 @@
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,9 +36,20 @@ def result(rows, pairs=500.0):
 
 def test_ties_are_given_up_in_expectation():
     labels = np.array([True, False, True, False, False, False, False, False, False, False])
-    assert scorers.removed(-np.arange(10.0), labels, 0.1) == pytest.approx(0.5)
-    assert scorers.removed(np.zeros(10), labels, 0.2) == pytest.approx(0.2)
+    problem = SimpleNamespace(labels=labels, weights=1.0)
+    assert scorers.removed(-np.arange(10.0), problem, 0.1) == pytest.approx(0.5)
+    assert scorers.removed(np.zeros(10), problem, 0.2) == pytest.approx(0.2)
     assert scorers.auc(np.zeros(10), labels) == pytest.approx(0.5)
+
+
+def test_pairs_of_a_sample_stand_for_others():
+    """What is given up of a sample is what is given up of all pairs, each repeated as often as it stands for."""
+    rng = np.random.default_rng(0)
+    labels, scores, times = rng.random(60) < 0.3, rng.integers(0, 9, 60).astype(float), rng.integers(1, 5, 60)
+    whole = SimpleNamespace(labels=np.repeat(labels, times), weights=1.0)
+    for share in scorers.GIVEN_UP:
+        expected = scorers.removed(np.repeat(scores, times), whole, share)
+        assert scorers.removed(scores, SimpleNamespace(labels=labels, weights=times), share) == pytest.approx(expected)
 
 
 def test_a_row_joins_those_of_the_same_pairs(tmp_path, capsys):
