@@ -32,6 +32,7 @@ def run(job: Job, out: Path, execution: Execution, *, fresh: bool, progress: Pro
     with Folder.held(out) as folder:
         finished = folder.begin(job.identity, fresh=fresh, cached=job.cached)
         if not finished.complete:
+            release_unused()  # what checking, and choosing how to search, took
             with PeakMemory() as memory:
                 shards = _write_shards(job, folder, finished.shards, memory, execution.threads, progress)
                 joined = folder.join(shards, job.names.items)

@@ -12,6 +12,7 @@ anchors in up to 16 bits: now the error is some ten-thousandths, and few more th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,8 @@ LENGTHS = (1e-6, 1e6)
 """Of the longest item: others are far from what embeddings have."""
 MOST_DIMENSIONS = 2**14
 """Beyond, anchors would have too few bits in the second product, whose sums stay within 32 bits."""
+NEAR_COMPONENTS = 1 << 16
+"""Of vectors that are rounded at a time."""
 LEAST_UNIT = 2.0**-60
 """Units of vectors that are zero, or nearly: none is divided by zero."""
 
@@ -170,11 +173,11 @@ class _Held:
 
 
 def _round(items: Vectors) -> _Held:
-    largest = max((float(np.abs(items.roughly(block)).max(initial=0)) for block in items.slices()), default=0.0)
+    largest = max((_largest(items.roughly(block)) for block in _blocks(items)), default=0.0)
     unit = np.float32(max(largest / MOST, LEAST_UNIT))
     first, second = np.empty(items.matrix.shape, np.int8), np.empty(items.matrix.shape, np.int8)
     moved, moved_less = 0.0, 0.0
-    for block in items.slices():
+    for block in _blocks(items):
         rows = items.roughly(block)
         integers = np.rint(rows / unit)
         left = rows - integers * unit
@@ -183,6 +186,16 @@ def _round(items: Vectors) -> _Held:
         moved = max(moved, float(lengths_of(left).max(initial=0.0)))
         moved_less = max(moved_less, float(lengths_of(left - finer * (unit / STEPS)).max(initial=0.0)))
     return _Held(first, second, float(unit), moved, moved_less)
+
+
+def _blocks(items: Vectors) -> Iterator[slice]:
+    """Cut all rows into slices whose numbers, and what is made of them, stay near the processor."""
+    step = max(1, NEAR_COMPONENTS // items.dim)
+    return (slice(start, min(start + step, len(items))) for start in range(0, len(items), step))
+
+
+def _largest(rows: Float32) -> float:
+    return float(max(rows.max(initial=0), -rows.min(initial=0)))
 
 
 def _rounded(vectors: Float32, most: int) -> tuple[Float32, Float32]:
