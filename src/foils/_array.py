@@ -262,29 +262,10 @@ def masked_quantile(values: Array, mask: Array, q: float) -> Array:
     return xp.where(count > 0, between, xp.nan) + 0.0
 
 
-def exact_dot(left: Array, right: Array) -> Array:
-    """Return float32[P], the inner products of the rows of left and right, float32[P,d], rounded once.
-
-    A product of two float32 numbers is exact in float64, and a fixed fold over d adds them, so a score has
-    the same bits for any number of pairs and in both bodies.
-    """
-    xp = namespace(left, right)
-    if left.shape != right.shape or left.dtype != xp.float32 or right.dtype != xp.float32:
-        raise ValueError(f"expected float32 matrices of one shape, not {left.shape} and {right.shape}")
-    scores = xp.empty(left.shape[0], dtype=xp.float32, device=device(left))
-    if not is_torch(left):
-        every = np.arange(len(left))
-        kernels("foils._folds").dots(np.ascontiguousarray(left), every, np.ascontiguousarray(right), every, scores)
-        return scores
-    for block in row_blocks(left.shape[0], left.shape[1], _cells_at_once(left)):
-        scores[block] = fold(left[block].double() * right[block].double()).float()
-    return scores + 0.0  # no -0.0, so scores that tie are the same bits
-
-
 def normalise_rows(vectors: Array) -> Array:
     """Return float32[N,d], each row divided by its length and rounded once; zero rows stay zero.
 
-    The length is summed in float64 by the fold of :func:`exact_dot`, so entries must lie below 1e150.
+    The length is summed in float64 by :func:`foils._folds_numpy.fold`, so entries must lie below 1e150.
     """
     xp = namespace(vectors)
     if not is_torch(vectors):

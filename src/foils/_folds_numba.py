@@ -1,4 +1,4 @@
-"""Sums in one fixed order, compiled: the canonical inner product and length; see ``_array.exact_dot``."""
+"""Sums in one fixed order, compiled: the canonical inner product and length; see ``_folds_numpy``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Sums in one fixed order, in NumPy: the canonical inner product and length; see ``_array.exact_dot``."""
+"""Sums in one fixed order, in NumPy: the canonical inner product and length.
+
+A product of two float32 numbers is exact in float64, and a fixed fold over the dimensions adds them, so a score has the
+same bits for any number of pairs and in both bodies.
+"""
 
 from __future__ import annotations
 

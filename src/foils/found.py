@@ -109,10 +109,10 @@ def found_rows(
     new = Found(judged, _provenance(table))
     if earlier is not None:
         new = Found(_joined(earlier.judged, judged), np.concatenate([earlier.provenance, new.provenance]))
-    return _settled(new, known, code)
+    return _settled(new, known)
 
 
-def _settled(found: Found, known: Judgements, code: int) -> Found:
+def _settled(found: Found, known: Judgements) -> Found:
     """Keep of each pair what the most trusted says; nothing where the collection knows it better."""
     authority = np.concatenate(
         [np.where(known.grades > 0, 0, 2), np.where(found.provenance == PROVENANCES.index("human"), 1, 3)]

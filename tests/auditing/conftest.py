@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "labelling"))  # label_world.py
+
 import foils
 from foils.collection import Collection
+from foils.mining.stored import Result
 
 HOSTILE = "</dd><script>alert('{{ 7*7 }}')</script><img src=x onerror=alert(1)> & =cmd() \x1b[31m\x07[red]\u202eabc $x$"
 
@@ -79,6 +85,20 @@ def mined(world, tmp_path_factory):
 @pytest.fixture(scope="session")
 def strict(world, tmp_path_factory):
     return world.mine("nv-retriever", tmp_path_factory.mktemp("mined") / "strict")
+
+
+@pytest.fixture(scope="session")
+def wide(world, tmp_path_factory):
+    """The negatives that copies of are labelled."""
+    return world.mine("naive-top-k", tmp_path_factory.mktemp("wide") / "wide", negatives=8)
+
+
+@pytest.fixture
+def result(wide, tmp_path, monkeypatch):
+    """A copy to label, without waiting for the disk."""
+    monkeypatch.setattr("foils._durable.sync", lambda path: None)
+    shutil.copytree(wide.result.path, tmp_path / "copy")
+    return Result(tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,12 @@
 """The measured rate in an audit: which labels it rests on, what is said of it, and what is left unsaid."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 import pytest
+from label_world import record_all
 
 import foils
 from foils.auditing import Audit
@@ -17,8 +17,8 @@ from foils.auditing.scorer_quality import thresholds
 from foils.estimating import Label, at_look, estimate_rate, scorer_quality
 from foils.labelling import LabelStore, stored_or_drawn
 from foils.labelling.events import Event
-from foils.labelling.wording import percent
 from foils.mining.stored import Result
+from foils.reporting.text import percent
 
 ASKED = 96
 LOOKS = (60, 96)
@@ -37,20 +37,8 @@ def label(result, labels, n=ASKED, seed=0):
     drawn, _ = stored_or_drawn(result, n=n, seed=seed)
     given = labels if isinstance(labels, list) else [labels(pair) for pair in drawn.pairs]
     events = [Event(f"{place}", *drawn.pairs[place], Label(one)) for place, one in enumerate(given)]
-    LabelStore.of(result.path).record_all(events)
+    record_all(LabelStore.of(result.path), events)
     return drawn
-
-
-@pytest.fixture(scope="module")
-def wide(world, tmp_path_factory):
-    return world.mine("naive-top-k", tmp_path_factory.mktemp("wide") / "wide", negatives=8)
-
-
-@pytest.fixture
-def result(wide, tmp_path, monkeypatch):
-    monkeypatch.setattr("foils._durable.sync", lambda path: None)
-    shutil.copytree(wide.result.path, tmp_path / "copy")
-    return Result(tmp_path / "copy")
 
 
 @pytest.fixture
@@ -108,13 +96,22 @@ def test_labels_after_the_look_do_not_show(result, truth):
     before = measure(result)[0]
     drawn, _ = stored_or_drawn(result)
     more = [Event(f"more {place}", *drawn.pairs[place], Label.POSITIVE) for place in range(60, 80)]
-    LabelStore.of(result.path).record_all(more)
+    record_all(LabelStore.of(result.path), more)
     after = measure(result)[0]
     assert rate_words(after) == rate_words(before)
     assert (after.bands, after.scorers) == (before.bands, before.scorers)
     assert after.mined_false_negative_rate.file.fixed.estimate > before.mined_false_negative_rate.file.fixed.estimate
     assert "20 later labels are not in it; they count from 96 labels on." in look_words(after)
     assert "does not hold for whoever stopped because of what it says" in look_words(after)[-1]
+
+
+def test_after_the_last_look_more_labels_need_a_new_design(result, truth, world):
+    label(result, truth, n=60)
+    audited = audit(result, world)
+    found = audited.report.measured
+    assert found.shown == found.asked == 60 < 60 + found.mined_false_negative_rate.file.to_halve
+    assert "they need a new, larger design, as this one of 60 cannot grow" in rate_words(found)[-1]
+    assert "more, in a new, larger design" in audited.html()
 
 
 def test_nothing_is_shown_before_the_first_look(result):
@@ -233,11 +230,11 @@ def test_one_label_is_singular(result):
     assert "settled beforehand to give 1 label, the rate" in look_words(found)[-1]
     assert "1 of the 96 pairs drawn has a label." in audit(result).html()
     more = [Event(f"{place}", *drawn.pairs[place], Label(-(place == 1))) for place in range(1, 62)]
-    LabelStore.of(result.path).record_all(more[:60])
+    record_all(LabelStore.of(result.path), more[:60])
     found, _ = measure(result)
     assert rate_words(found)[1].startswith("1 of the labels is unsure or skipped: with it taken as negative the rate")
     assert look_words(found)[1] == "1 later label is not in it; it counts from 96 labels on."
-    LabelStore.of(result.path).record_all(more[60:])
+    record_all(LabelStore.of(result.path), more[60:])
     assert look_words(measure(result)[0])[1] == "2 later labels are not in it; they count from 96 labels on."
 
 

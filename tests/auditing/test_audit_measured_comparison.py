@@ -5,6 +5,7 @@ import shutil
 import msgspec
 import numpy as np
 import pytest
+from label_world import record_all
 
 import foils
 from foils.auditing.compared_rates import _occurrences, _union, compare_measured
@@ -23,8 +24,9 @@ def pairs_of(result):
 def label(result, labels, n=None, given=None):
     drawn, _ = stored_or_drawn(result, n=n)
     pairs = drawn.pairs[:given]
-    LabelStore.of(result.path).record_all(
-        [Event(f"{place}", *pair, Label(int(labels(pair)))) for place, pair in enumerate(pairs)]
+    record_all(
+        LabelStore.of(result.path),
+        [Event(f"{place}", *pair, Label(int(labels(pair)))) for place, pair in enumerate(pairs)],
     )
 
 
@@ -129,7 +131,7 @@ def test_nothing_to_compare(ones):
     twin = Result(ones["wide"].path.parent / "twin")
     drawn, _ = stored_or_drawn(twin)
     events = [Event(f"more {n}", *drawn.pairs[n], Label.NEGATIVE) for n in range(59, 96)]
-    LabelStore.of(twin.path).record_all(events)
+    record_all(LabelStore.of(twin.path), events)
     assert "both hold the same negatives" in compare_measured(twin, ones["wide"]).why
 
 

@@ -102,7 +102,7 @@ def test_gradients_of_all_labelled_are_those_of_the_truth(mined):
     subject = replace(subject, scores=np.where(rng.random(len(subject.items)) < 0.1, np.nan, subject.scores))
     negatives = negatives_of(mined)
     positive = rng.random(len(negatives)) < 0.3
-    drawn = draw(mined.result, negatives, len(negatives), 0)
+    drawn = draw(negatives, len(negatives), 0)
     counted = Counted(drawn, negatives, positive[drawn.design.order].astype(np.int8))
     found = labelled_gradients(subject, counted, len(negatives))
     (true,) = all_gradients(replace(subject, p_positive=None), (positive, np.ones(len(positive), bool)))

@@ -1,7 +1,6 @@
 """What a calibrated p_positive says beside what the labels say, bin by bin."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import msgspec
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_world import record_all
 
 import foils
 from foils.auditing import Audit
@@ -19,21 +19,8 @@ from foils.auditing.reliability import BINS, bins_of
 from foils.estimating import Label, estimate_rate
 from foils.labelling import LabelStore, stored_or_drawn
 from foils.labelling.events import Event
-from foils.mining.stored import Result
 
 ASKED = 96
-
-
-@pytest.fixture(scope="module")
-def wide(world, tmp_path_factory):
-    return world.mine("naive-top-k", tmp_path_factory.mktemp("wide") / "wide", negatives=8)
-
-
-@pytest.fixture
-def result(wide, tmp_path, monkeypatch):
-    monkeypatch.setattr("foils._durable.sync", lambda path: None)
-    shutil.copytree(wide.result.path, tmp_path / "copy")
-    return Result(tmp_path / "copy")
 
 
 def probabilities(n, values=(0.0625, 0.125, 0.25, 0.5, 0.75)):
@@ -50,7 +37,7 @@ def measure(result, truth, said, n=ASKED):
         positive[having[: round(float(share) * len(having))]] = True
     labels = positive[drawn.design.order]
     pairs = zip(drawn.pairs, labels.tolist(), strict=True)
-    LabelStore.of(result.path).record_all([Event(f"{i}", *pair, Label(one)) for i, (pair, one) in enumerate(pairs)])
+    record_all(LabelStore.of(result.path), [Event(f"{i}", *pair, Label(one)) for i, (pair, one) in enumerate(pairs)])
     found, _ = labels_of(result)
     subject = replace(result_subject(result, None), p_positive=said)
     return measured(result, subject, found), found

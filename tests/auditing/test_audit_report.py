@@ -2,7 +2,8 @@
 
 import json
 import re
-from html.parser import HTMLParser
+import runpy
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,30 +14,7 @@ from foils.auditing.page import render
 from foils.errors import FolderError, MissingExtraError
 from foils.reporting.svg import svg
 
-
-class Reader(HTMLParser):
-    """Collect what a browser would see: tags with attributes, the text, and whether tags are balanced."""
-
-    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.text, self.open = [], [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
+Reader = runpy.run_path(str(Path(__file__).parents[1] / "page_reader.py"))["Reader"]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # cli_world.py
+sys.path.insert(0, str(Path(__file__).parents[1] / "labelling"))  # label_world.py
 
 from cli_world import Data, Run, Said
 

@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+from label_world import record_all
 
 from foils.labelling import LabelStore, stored_or_drawn
 from foils.labelling.events import BY_WORD, Event
@@ -36,7 +37,7 @@ def label(out, words):
     events = [
         Event(f"t{n}", *pair, BY_WORD[word]) for n, (pair, word) in enumerate(zip(drawn.pairs, words, strict=False))
     ]
-    LabelStore.of(out).record_all(events)
+    record_all(LabelStore.of(out), events)
     return drawn
 
 

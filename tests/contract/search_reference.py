@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from foils import _array
+from foils import _folds_numpy
 from foils.positives import Relation
 from foils.search import ExactIndex, Vectors
 from foils.search.exact import no_mask
@@ -17,7 +17,9 @@ def nobody(n_anchors):
 def canonical(anchors, items):
     """Score all pairs canonically: float32[A, N]."""
     rows, columns = np.divmod(np.arange(len(anchors) * len(items)), len(items))
-    return _array.exact_dot(anchors[rows], items[columns]).reshape(len(anchors), len(items))
+    scores = np.empty(len(rows), np.float32)
+    _folds_numpy.dots(anchors, rows, items, columns, scores)
+    return scores.reshape(len(anchors), len(items))
 
 
 def reference(scores, k, barred):

@@ -195,8 +195,6 @@ REFUSED = [
     ("row_searchsorted", (*SEGMENT, INDICES[0], MATRIX[0, :1]), {"side": "up"}, KeyError, "up"),
     ("masked_quantile", (MATRIX, MATRIX == 0), {"q": 1.5}, ValueError, "q is 1.5"),
     ("masked_quantile", (NAN_ROW, NAN_ROW != 3), {"q": 0.5}, ValueError, "NaN"),
-    ("exact_dot", (MATRIX, MATRIX), {}, ValueError, "float32"),
-    ("exact_dot", (np.ones((2, 1), np.float32), np.ones((1, 1), np.float32)), {}, ValueError, "one shape"),
 ]  # fmt: skip
 
 
@@ -230,12 +228,6 @@ def test_top_k_has_the_order_of_a_full_sort(k):
     (keys,), _ = reference.large_cases(1000)["top_k"]
     keys = np.concatenate([keys, np.full((5, 37), -INF), np.zeros((5, 37))])
     assert_same(_array.top_k(keys, k), _array.sort_rows(keys, descending=True)[:, :k].copy())
-
-
-def test_exact_dot_rounds_once():
-    left, right = np.random.default_rng(0).standard_normal((2, 1000, 384)).astype(np.float32)
-    exact = np.sum(left.astype(np.longdouble) * right, axis=1).astype(np.float32)
-    assert_same(_array.exact_dot(left, right), exact)  # a float64 sum could only miss beside a midpoint
 
 
 def test_normalised_rows_have_length_one():

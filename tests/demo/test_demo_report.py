@@ -4,7 +4,8 @@ import importlib.util
 import io
 import json
 import re
-from html.parser import HTMLParser
+import runpy
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,32 +17,8 @@ from foils.demo.report import check_possible, render_page, write_report
 from foils.demo.result import Example
 from foils.errors import FolderError, MissingExtraError
 
+Reader = runpy.run_path(str(Path(__file__).parents[1] / "page_reader.py"))["Reader"]
 EVIL = "</dd><script>alert('{{ 7*7 }}')</script><img src=x onerror=alert(1)> & \x1b[31m\x07[red]\u202eabc"
-
-
-class Reader(HTMLParser):
-    """Collect what a browser would see: tags with attributes, the text, and whether tags are balanced."""
-
-    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
-
-    def __init__(self, page):
-        super().__init__()
-        self.tags, self.text, self.open = [], [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 @pytest.fixture

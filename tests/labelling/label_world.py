@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import foils
+from foils.labelling import LabelStore
+from foils.labelling.events import Event
+from foils.labelling.store import insert
 from foils.mining.stored import Result
 
 ANCHORS, ITEMS, DIM = 24, 60, 8
@@ -78,3 +82,10 @@ class World:
         table = self.result().negatives(["anchor_id", "negative_ids"])
         rows = zip(table["anchor_id"].to_pylist(), table["negative_ids"].to_pylist(), strict=True)
         return [(anchor, item) for anchor, items in rows for item in items]
+
+
+def record_all(store: LabelStore, events: Iterable[Event]) -> None:
+    """Add events in one transaction, which is quicker than one for each."""
+    with store.writing() as connection:
+        for event in events:
+            insert(connection, event)

@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_world import record_all
 
 from foils.errors import DataError, FolderError, InputError
 from foils.estimating import Label
@@ -53,7 +54,7 @@ def test_any_ids_and_notes_round_trip(tmp_path_factory, suffix, rows):
     folder = tmp_path_factory.mktemp("any")
     store = LabelStore.of(folder)
     store.create()
-    store.record_all([Event(str(n), *pair, label, note) for n, (pair, (label, note)) in enumerate(rows.items())])
+    record_all(store, [Event(str(n), *pair, label, note) for n, (pair, (label, note)) in enumerate(rows.items())])
     export_labels(folder, folder / f"labels.{suffix}")
     assert rows_of(read_labels(folder / f"labels.{suffix}")) == {
         (*pair, int(label), note) for pair, (label, note) in rows.items()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from label_world import World
+from label_world import World, record_all
 
 from foils.errors import FolderError, InputError
 from foils.estimating import Label, at_look, estimate_rate
@@ -23,13 +23,14 @@ from foils.labelling import (
 )
 from foils.labelling.drawn import prefix_labels, stored
 from foils.labelling.events import Event, State
-from foils.labelling.wording import look_words, measured_words, percent
+from foils.labelling.wording import halving_words, look_words, measured_words
+from foils.reporting.text import percent
 
 
 def label(world, drawn, labels):
     store = LabelStore.of(world.out)
-    store.record_all(
-        [Event(f"t{n}", *pair, one) for n, (pair, one) in enumerate(zip(drawn.pairs, labels, strict=False))]
+    record_all(
+        store, [Event(f"t{n}", *pair, one) for n, (pair, one) in enumerate(zip(drawn.pairs, labels, strict=False))]
     )
 
 
@@ -130,7 +131,7 @@ def test_before_and_at_a_look(world):
     early = measure(world.result())
     assert (early.look, early.labels, next_look(drawn, 59)) == (None, 59, 60)
     assert "next look: at 60 labels, 1 more" in measured_words(early)[-1]
-    LabelStore.of(world.out).record_all([Event(f"x{n}", *drawn.pairs[n], labels[n]) for n in (59, 60)])
+    record_all(LabelStore.of(world.out), [Event(f"x{n}", *drawn.pairs[n], labels[n]) for n in (59, 60)])
     found = measure(world.result())
     expected = at_look(negatives.population, drawn.design, np.array(labels, np.int8))
     assert (found.look.labels, found.look.rate) == (60, expected)
@@ -149,20 +150,35 @@ def test_the_words_of_a_look(world):
     drawn, _ = stored_or_drawn(world.result(), n=100)
     label(world, drawn, [Label.UNSURE, *[Label.NEGATIVE] * 59])
     look = measure(world.result()).look
-    assert look_words(look)[:2] == [
+    assert look_words(look, 100)[:2] == [
         f"Of the 120 negatives in this result, at most {percent(look.rate.high)} % are really positives: none of those "
         "labelled was found to be one.",
         "The interval allows for the one unsure or skipped label to be positive or negative.",
     ]
     LabelStore.of(world.out).record(Event("second", *drawn.pairs[1], Label.UNSURE), None)
     several = "The interval allows for each of the 2 unsure or skipped to be positive or negative."
-    assert look_words(measure(world.result()).look)[1] == several
+    assert look_words(measure(world.result()).look, 100)[1] == several
     LabelStore.of(world.out).record(Event("last", *drawn.pairs[0], Label.POSITIVE), None)
     rate = measure(world.result()).look.rate
     interval = f"{percent(rate.estimate)} % [{percent(rate.low)}, {percent(rate.high)}]"
-    assert look_words(measure(world.result()).look)[0] == (
+    assert look_words(measure(world.result()).look, 100)[0] == (
         f"Of the 120 negatives in this result, {interval} are really positives."
     )
+
+
+def test_more_labels_than_the_design_has_left_need_a_new_one(world):
+    within = "About 30 more labels would halve the interval."
+    assert halving_words(30, 60, 100) == halving_words(30, 70, 100) == within
+    beyond = halving_words(30, 71, 100)
+    assert beyond.startswith("About 30 more labels would halve the interval; they need a new, larger design, as this ")
+    assert "--labels 101 " in beyond
+    drawn, _ = stored_or_drawn(world.result(), n=60)
+    label(world, drawn, [Label(int(n % 10 == 0)) for n in range(60)])
+    found = measure(world.result())
+    assert found.look.labels == found.asked == 60
+    assert "as this one of 60 cannot grow" in measured_words(found)[-1]
+    with pytest.raises(InputError, match="cannot grow"):  # what was said is what review says
+        stored_or_drawn(world.result(), n=60 + found.look.to_halve)
 
 
 def test_a_pair_that_is_used_twice_is_labelled_once(tmp_path, quick_disk):

@@ -6,6 +6,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from label_world import record_all
 
 from foils.errors import FolderError
 from foils.estimating import Label
@@ -67,7 +68,7 @@ def test_undo_says_again_what_was_said_before(store):
 
 def test_undo_does_not_reach_past_what_was_imported(store):
     store.record(event("t1", Label.NEGATIVE), 0)
-    store.record_all([event("i", Label.POSITIVE, origin="file.csv")])
+    record_all(store, [event("i", Label.POSITIVE, origin="file.csv")])
     assert store.undoable() is None
     assert store.states([PAIR])[0].label is Label.POSITIVE
 
@@ -82,7 +83,7 @@ def test_nothing_is_changed_or_deleted(store):
 
 def test_all_or_none(store):
     with pytest.raises(FolderError):
-        store.record_all([event("t1", pair=("a", "1")), event("t1", pair=("a", "2"))])
+        record_all(store, [event("t1", pair=("a", "1")), event("t1", pair=("a", "2"))])
     assert store.given() == []
 
 

@@ -4,7 +4,7 @@ import html
 import re
 
 import pytest
-from label_world import HOSTILE
+from label_world import HOSTILE, record_all
 
 import foils
 from foils.errors import FolderError, InputError
@@ -167,8 +167,8 @@ def test_bodies_of_no_form(page, body):
 
 def test_the_estimate_is_shown_at_looks_only(page):
     store = page.store
-    store.record_all(
-        [Event(f"t{n}", *pair, Label.NEGATIVE, origin="page") for n, pair in enumerate(page.drawn.pairs[:69])]
+    record_all(
+        store, [Event(f"t{n}", *pair, Label.NEGATIVE, origin="page") for n, pair in enumerate(page.drawn.pairs[:69])]
     )
     assert page.drawn.facts.looks == (70,)
     assert "are really positives" not in page.get().text
@@ -183,8 +183,9 @@ def test_the_estimate_is_shown_at_looks_only(page):
 
 def test_when_all_are_labelled(page):
     labels = [Label.SKIPPED, Label.UNSURE, *[Label.NEGATIVE] * 68]
-    page.store.record_all(
-        [Event(f"t{n}", *pair, label) for n, (pair, label) in enumerate(zip(page.drawn.pairs, labels, strict=True))]
+    record_all(
+        page.store,
+        [Event(f"t{n}", *pair, label) for n, (pair, label) in enumerate(zip(page.drawn.pairs, labels, strict=True))],
     )
     content = page.get().text
     assert f'<a href="{page.home}pair/1">Pair 1</a>, skipped' in content

@@ -11,6 +11,8 @@ from foils.search.screen_bfloat16 import BFloat16
 from foils.search.screen_int8 import Int8
 from foils.search.screens import Single
 
+needs_int8 = pytest.mark.skipif(not multiplies_int8(), reason="this processor multiplies 8-bit integers with errors")
+
 
 @pytest.fixture(autouse=True)
 def seconds(monkeypatch):
@@ -120,10 +122,8 @@ def test_int8_products_that_overflow_are_not_used(monkeypatch):
     multiplies_int8.cache_clear()
 
 
+@needs_int8
 def test_a_product_of_int8_is_exact_where_it_is_used():
-    multiplies_int8.cache_clear()
-    if not multiplies_int8():
-        pytest.skip("PyTorch has no exact product of 8-bit integers here")
     rng = np.random.default_rng(0)
     for rows, columns, dim in ((1, 1, 1), (3, 1, 384), (5, 40, 1031)):
         left, right = (rng.integers(-127, 128, (n, dim)).astype(np.int8) for n in (rows, columns))

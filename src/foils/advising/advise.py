@@ -78,14 +78,15 @@ def advise(
     bind(constraints, collection)  # what cannot be read or compared is refused before any work
     sample = choose(collection, split, settings, seed)
     limits = sampled_constraints(constraints, sample.collection)
-    trainer = open_trainer(kind, sample, collection, model, given, chosen_cache(choice=cache))
+    kept = chosen_cache(choice=cache)
+    trainer = open_trainer(kind, sample, collection, model, given, kept)
     trials = [
-        _seed(trainer, sample, settings, (seed, number), Mining(execution, limits), progress)
+        _arms(trainer, sample, settings, seed, number, Mining(execution, limits), progress)
         for number in range(settings.seeds)
     ]
     if progress is not None:
         progress("comparing", _trainings(settings), _trainings(settings))
-    whole = _Whole(collection, split, execution, chosen_cache(choice=cache) or False, tuple(constraints))
+    whole = _Whole(collection, split, execution, kept or False, tuple(constraints))
     return _advice(trials, sample, trainer, kind, settings, whole)
 
 
@@ -113,23 +114,22 @@ class _Whole:
         return Cost(planned.seconds, training * pairs[0] / pairs[1])
 
 
-def _seed(
-    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: tuple[int, int], mining: Mining,
+def _arms(
+    trainer: Trainer, sample: Sample, settings: AdviceSettings, seed: int, number: int, mining: Mining,
     progress: Progress | None,
 ) -> list[Trial]:  # fmt: skip
-    """Run all arms of a seed: (the advice's, its number)."""
+    """Run all arms with one of the seeds, the one of this number after the advice's own."""
     trials: list[Trial] = []
     names = [REFERENCE, *RECIPES]
 
     def tell() -> None:
-        done = seed[1] * len(names) + len(trials)
+        done = number * len(names) + len(trials)
         if progress is not None and len(trials) < len(names):
-            progress(
-                f"training {names[len(trials)]}, seed {seed[1] + 1} of {settings.seeds}", done, _trainings(settings)
-            )
+            what = f"training {names[len(trials)]}, seed {number + 1} of {settings.seeds}"
+            progress(what, done, _trainings(settings))
 
     tell()
-    for trial in run_seed(trainer, sample, settings, sum(seed), mining):
+    for trial in run_seed(trainer, sample, settings, seed + number, mining):
         trials.append(trial)
         tell()
     return trials

@@ -17,6 +17,32 @@ MOST = 4
 """Examples of a kind."""
 CHARACTERS = 320
 """Of a text."""
+TITLES = {
+    "wrong": (
+        "Known to be positive",
+        "Positives of the same anchor here or in another split, or exact copies of one. These are faults.",
+    ),
+    "hidden": ("Hidden positives", "The fuller judgements call these positive."),
+    "above": (
+        "Above their positive",
+        "They score higher than the positives do. Read them: many such negatives are positives that nobody labelled.",
+    ),
+    "near": ("Nearly the positive", "Nearly all words are those of a positive. Minimal pairs, or copies?"),
+    "hardest": (
+        "Hardest below their positive",
+        "The highest-scored of those below: the most instructive negatives, if they are negatives.",
+    ),
+    "rejected": (
+        "Just rejected",
+        "The rejected candidates nearest to what was kept. If these are good negatives, the rules are too strict.",
+    ),
+    "drawn": ("Some at random", "Drawn by hash: what the negatives are like when nobody looks for the worst."),
+    "short": (
+        "Short of negatives",
+        "Units with the lowest-scored positives among those that got fewer negatives than asked for.",
+    ),
+}
+"""Of each kind of examples: its title, and what they mean."""
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,33 +104,6 @@ def find_examples(subject: Subject, hidden: Bool, wrong: Bool, near: Int64, reje
         _kind("drawn", subject, _drawn(subject)),
     ]
     return [kind for kind in kinds if kind.examples]
-
-
-TITLES = {
-    "wrong": (
-        "Known to be positive",
-        "Positives of the same anchor here or in another split, or exact copies of one. These are faults.",
-    ),
-    "hidden": ("Hidden positives", "The fuller judgements call these positive."),
-    "above": (
-        "Above their positive",
-        "They score higher than the positives do. Read them: many such negatives are positives that nobody labelled.",
-    ),
-    "near": ("Nearly the positive", "Nearly all words are those of a positive. Minimal pairs, or copies?"),
-    "hardest": (
-        "Hardest below their positive",
-        "The highest-scored of those below: the most instructive negatives, if they are negatives.",
-    ),
-    "rejected": (
-        "Just rejected",
-        "The rejected candidates nearest to what was kept. If these are good negatives, the rules are too strict.",
-    ),
-    "drawn": ("Some at random", "Drawn by hash: what the negatives are like when nobody looks for the worst."),
-    "short": (
-        "Short of negatives",
-        "Units with the lowest-scored positives among those that got fewer negatives than asked for.",
-    ),
-}
 
 
 def _drawn(subject: Subject) -> Int64:

@@ -32,6 +32,7 @@ ORDER = {"fault": 0, "look": 1, "fine": 2}
 
 def findings(
     about: About,
+    *,
     hardness: Hardness | None,
     duplicates: Duplicates,
     near: NearDuplicates | None,
@@ -39,12 +40,12 @@ def findings(
     leaks: list[Leak] | None,
     hidden: Hidden | None,
     separations: Mapping[str, Separation],
-    measured: Measured | None = None,
+    measured: Measured | None,
 ) -> list[Finding]:
     """Give the sentences, faults first."""
     found = [
         *_separation(separations),
-        *_measured(measured),
+        *_measured(measured, about),
         *_duplicates(duplicates),
         *_leaks(leaks, about),
         *_hidden(hidden),
@@ -58,7 +59,7 @@ def findings(
     return sorted(found, key=lambda finding: ORDER[finding.level])
 
 
-def headline(found: list[Finding], about: About, measured: Measured | None = None) -> str:
+def headline(found: list[Finding], about: About, measured: Measured | None) -> str:
     """Give what matters most, in one sentence: what is certainly wrong, else the measured rate, else what is likely."""
     worst = next((finding for finding in found if finding.level != "fine"), None)
     if measured is not None and measured.shown is not None and (worst is None or worst.level != "fault"):
@@ -75,12 +76,12 @@ def _separation(separations: Mapping[str, Separation]) -> Iterator[Finding]:
             yield Finding("look", f"{said[0].upper()}{said[1:]}.")
 
 
-def _measured(measured: Measured | None) -> Iterator[Finding]:
+def _measured(measured: Measured | None, about: About) -> Iterator[Finding]:
     if measured is None:
         return
     found = measured.rate
     high = found is not None and found.estimate > HIGH_HIDDEN
-    yield Finding("look" if high else "fine", " ".join(rate_words(measured)))
+    yield Finding("look" if high else "fine", " ".join(rate_words(measured, about.name)))
     predicted = measured.predicted
     if predicted is not None and not predicted.fits:
         yield Finding("look", prediction_words(predicted))

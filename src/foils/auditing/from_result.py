@@ -63,7 +63,7 @@ def result_subject(result: Result, collection: Collection | None) -> Subject:
     sources = pa.concat_arrays([part["source"] for part in parts]).dictionary_encode()
     score = result.identity.scores
     has_scores = score != "rank"
-    indptr, positive_indptr = (_indptr(parts, name) for name in ("negatives", "positives"))
+    indptr, positive_indptr = (_indptr(parts, name) for name in ("negatives_per_unit", "positives_per_unit"))
     return Subject(
         name=str(result.path),
         form="foils",
@@ -162,7 +162,7 @@ def _part(table: pa.Table, items: pa.Array) -> dict[str, Any]:
     return {
         "unit_id": table["unit_id"].combine_chunks().cast(pa.large_string()),
         "anchor_id": table["anchor_id"].combine_chunks().cast(pa.large_string()),
-        "negatives": _lengths(table["negative_ids"]),
+        "negatives_per_unit": _lengths(table["negative_ids"]),
         "positives_per_unit": _lengths(table["positive_ids"]),
         "items": _rows(table["negative_ids"], items),
         "positives": _rows(table["positive_ids"], items),
@@ -173,9 +173,8 @@ def _part(table: pa.Table, items: pa.Array) -> dict[str, Any]:
     }
 
 
-def _indptr(parts: list[dict[str, Any]], name: str) -> Int64:
-    key = "negatives" if name == "negatives" else "positives_per_unit"
-    return segments.bounds(np.concatenate([part[key] for part in parts]))
+def _indptr(parts: list[dict[str, Any]], lengths: str) -> Int64:
+    return segments.bounds(np.concatenate([part[lengths] for part in parts]))
 
 
 def _positive_scores(result: Result, score: str, total: int) -> Float32:

@@ -10,7 +10,7 @@ standard deviation of that gap: a negative that scores like its positives has th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
@@ -79,20 +79,32 @@ def gradients(subject: Subject, suspects: Float64, evidence: str) -> Gradients |
     Returns:
         the shares; None without scores of negatives and positives, or where nothing is suspected.
     """
-    gaps = subject.gaps("mean").astype(np.float64)
-    known = ~np.isnan(gaps) & ~np.isnan(suspects)
-    if subject.score_name is None or not suspects[known].any():
+    known = ~np.isnan(subject.gaps("mean")) & ~np.isnan(suspects)
+    if not suspects[known].any():
         return None
-    unit = float(gaps[known].std()) or 1.0
-    base = _share(subject, known, np.ones(int(known.sum())), suspects)
-    pulls = pulls_of(subject, known, gaps[known] / unit)
+    return by_loss(subject, known, evidence, lambda pulls: _share(subject, known, pulls, suspects))
+
+
+def by_loss(subject: Subject, known: Bool, evidence: str, share: Callable[[Float64], Estimate]) -> Gradients | None:
+    """Measure on what the gradient of each loss falls; None without scores.
+
+    Args:
+        subject: the negatives.
+        known: bool[N], which are scored, have a scored positive, and are said something about.
+        evidence: what says so.
+        share: gives the share of float64[known] gradients that falls on suspects.
+    """
+    if subject.score_name is None:
+        return None
+    gaps = subject.gaps("mean").astype(np.float64)[known]
+    unit = float(gaps.std()) or 1.0
     return Gradients(
         evidence=evidence,
-        negatives=int(known.sum()),
-        share_of_negatives=base,
+        negatives=len(gaps),
+        share_of_negatives=share(np.ones(len(gaps))),
         score=subject.score_name,
         unit=unit,
-        losses=[LossShare(name, _share(subject, known, pull, suspects)) for name, pull in pulls],
+        losses=[LossShare(name, share(pulls)) for name, pulls in pulls_of(subject, known, gaps / unit)],
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from foils.auditing.intervals import Estimate, mean, share
-from foils.auditing.subject import REFERENCES, Float64, Subject
+from foils.auditing.subject import REFERENCES, Float64, Reference, Subject
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 40
@@ -69,8 +69,8 @@ def hardness(subject: Subject) -> Hardness | None:
     )
 
 
-def _gap(subject: Subject, reference: str) -> Gap:
-    gaps = subject.gaps(reference)  # type: ignore[arg-type]
+def _gap(subject: Subject, reference: Reference) -> Gap:
+    gaps = subject.gaps(reference)
     known = ~np.isnan(gaps)
     sizes = subject.per_anchor(known)
     middle = mean(subject.per_anchor(np.where(known, gaps, 0.0)), sizes)

@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from foils.estimating.limits import NORMAL
 from foils.reporting.text import rate, signed
 
 Float64 = npt.NDArray[np.float64]
 
 ROUNDS, SEED = 2000, 0
-NORMAL = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 CELLS = 1 << 21
 """Drawn cells that are held at once, of 8 bytes each."""
 

@@ -37,8 +37,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     fixed: Rate
     """Of all labels that count: honest where their number was fixed beforehand."""
     to_halve: int | None
-    """About how many labels more than at the look (without one, than now) halve its interval; None: more labels of
-    these negatives cannot."""
+    """About how many labels more than at the look (without one, than now) halve its interval, those beyond the
+    design's in a new, larger one; None: more labels of these negatives cannot."""
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from foils.auditing.gradients import Gradients, LossShare, pulls_of
+from foils.auditing.gradients import Gradients, by_loss
 from foils.auditing.intervals import Estimate
 from foils.auditing.subject import Bool, Float64, Subject
 from foils.estimating import Share, weighted_share
@@ -30,23 +30,11 @@ def labelled_gradients(subject: Subject, found: Counted, shown: int | None) -> G
     Returns:
         the shares; None without scores of negatives and positives, or where no label that counts is a positive.
     """
-    gaps = subject.gaps("mean").astype(np.float64)
-    known = ~np.isnan(gaps)
-    if shown is None or subject.score_name is None or not _met(found, shown, known):
+    known = ~np.isnan(subject.gaps("mean"))
+    if shown is None or not _met(found, shown, known):
         return None
-    unit = float(gaps[known].std()) or 1.0
-    pulls = pulls_of(subject, known, gaps[known] / unit)
-    base = _share(found, shown, known, np.ones(int(known.sum())))
-    if base.estimate == 0:
-        return None
-    return Gradients(
-        evidence=LABELS,
-        negatives=int(known.sum()),
-        share_of_negatives=base,
-        score=subject.score_name,
-        unit=unit,
-        losses=[LossShare(name, _share(found, shown, known, pull)) for name, pull in pulls],
-    )
+    measured = by_loss(subject, known, LABELS, lambda pulls: _share(found, shown, known, pulls))
+    return measured if measured is not None and measured.share_of_negatives.estimate != 0 else None
 
 
 def _met(found: Counted, shown: int, known: Bool) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from foils.auditing.compared_rates import ComparedRates
 from foils.auditing.measured import Bin, Measured, Predicted
 from foils.estimating import Difference, Rate
-from foils.labelling.wording import percent
+from foils.labelling.wording import FOLDER, halving_words
+from foils.reporting.text import percent
 
 
 def interval(rate: Rate) -> str:
@@ -15,8 +16,8 @@ def interval(rate: Rate) -> str:
     return f"{percent(rate.estimate)} % [{percent(rate.low)}, {percent(rate.high)}]"
 
 
-def rate_words(measured: Measured) -> list[str]:
-    """Say what was measured, the rate first."""
+def rate_words(measured: Measured, folder: str = FOLDER) -> list[str]:
+    """Say what was measured, the rate first; the folder of the result is for a command."""
     rate = measured.rate
     if rate is None:
         have = "has" if measured.labels == 1 else "have"
@@ -34,8 +35,8 @@ def rate_words(measured: Measured) -> list[str]:
             f"{percent(rate.best)} %, as positive {percent(rate.worst)} %; the interval holds either way."
         )
     more = measured.mined_false_negative_rate.file.to_halve
-    if more:
-        said.append(f"About {more:,} more labels would halve the interval.")
+    if more != 0:  # with 0 all is known
+        said.append(halving_words(more, rate.labels, measured.asked, folder))
     return said
 
 
@@ -97,7 +98,11 @@ def compared_words(rates: ComparedRates) -> str:
     if rates.disagreeing:
         are = "pair is" if rates.disagreeing == 1 else "pairs are"
         counted += f"; {rates.disagreeing:,} {are} labelled differently in the two folders, and the label here counts"
-    return f"Really positive, measured: {interval(rates.before)} before, {interval(rates.now)} now ({counted})"
+    return (
+        f"Really positive, measured: {interval(rates.before)} before, {interval(rates.now)} now ({counted}); these "
+        "intervals and that of the difference do not allow for stopping at a look: they hold where the numbers of "
+        "labels were settled beforehand"
+    )
 
 
 def difference_words(difference: Difference) -> str:

@@ -14,9 +14,8 @@ from foils.auditing.measured import Predicted
 from foils.auditing.measured_text import bins_words, difference_words, look_words, prediction_words, span
 from foils.auditing.report import Report
 from foils.estimating import Rate
-from foils.labelling import wording
 from foils.reporting.page import fill, markup
-from foils.reporting.text import rate, signed
+from foils.reporting.text import percent, rate, signed
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 RELIABILITY = Path(__file__).with_name("reliability.html.j2")
@@ -27,7 +26,7 @@ def render(report: Report) -> str:
     """Make the page."""
     filters: dict[str, Callable[..., str]] = {
         "whole": lambda number: f"{number:,}",
-        "percent": percent,
+        "percentage": percentage,
         "number": number,
         "points": points,
         "in_percent": in_percent,
@@ -48,10 +47,10 @@ def render(report: Report) -> str:
     return fill(TEMPLATE, filters, facts)
 
 
-def percent(share: float) -> str:
+def percentage(share: float) -> str:
     r"""Write a share as a percentage: 0 is said of nothing else, and 100 neither.
 
-    >>> [percent(share) for share in (0, 0.0004, 0.0312, 0.5, 0.9996, 1)]
+    >>> [percentage(share) for share in (0, 0.0004, 0.0312, 0.5, 0.9996, 1)]
     ['0\xa0%', '<0.1\xa0%', '3.1\xa0%', '50.0\xa0%', '>99.9\xa0%', '100\xa0%']
     """
     value = 100 * share
@@ -70,7 +69,7 @@ def in_percent(share: float) -> str:
     >>> [in_percent(share) for share in (0.031, 0.21, float("nan"))]
     ['3.1', '21', '–']
     """
-    return "–" if math.isnan(share) else wording.percent(share)
+    return "–" if math.isnan(share) else percent(share)
 
 
 def points(change: Change) -> str:
@@ -114,13 +113,13 @@ def _tiles(report: Report) -> list[dict[str, str]]:
         tiles.append(_tile(f"hidden positives per 1,000{of}", rate(1000 * found.estimate), interval))
     if report.hardness is not None:
         gap = report.hardness.gap("mean")
-        interval = f"95 % interval {percent(gap.at_or_above.low)} to {percent(gap.at_or_above.high)}"
-        tiles.append(_tile("score at or above their positive", percent(gap.at_or_above.estimate), interval))
+        interval = f"95 % interval {percentage(gap.at_or_above.low)} to {percentage(gap.at_or_above.high)}"
+        tiles.append(_tile("score at or above their positive", percentage(gap.at_or_above.estimate), interval))
         tiles.append(_tile("hardness s⁻ − s⁺, on average", signed(gap.mean.estimate), "0 = scores like the positive"))
     short = f"{missing.short_units:,} of {missing.units:,}"
-    tiles.append(_tile("of the units are short", percent(missing.share_short.estimate), short))
+    tiles.append(_tile("of the units are short", percentage(missing.share_short.estimate), short))
     used = f"{covered.used:,} of {covered.items:,} items"
-    return [*tiles, _tile("of the corpus is used", percent(covered.share_of_corpus), used)]
+    return [*tiles, _tile("of the corpus is used", percentage(covered.share_of_corpus), used)]
 
 
 def _measured_tile(rate: Rate) -> dict[str, str]:

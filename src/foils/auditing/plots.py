@@ -16,7 +16,7 @@ from foils.auditing.measured import Part
 from foils.auditing.shortfall import Shortfall
 from foils.estimating import Rate
 from foils.reporting.svg import FIRST, GRID, INK, MUTED, SECOND, svg
-from foils.reporting.text import shown
+from foils.reporting.text import percent, shown
 
 HEIGHT = 2.7
 """Inches."""
@@ -125,7 +125,7 @@ def _bars(name: str, labels: Sequence[str], values: Sequence[float], axis: str) 
         axes.barh(places, values, height=0.62, color=SECOND, linewidth=0)
         for place, value in zip(places, values, strict=True):
             beside = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "size": 9}
-            axes.annotate(_percent(value), (value, place), **beside)
+            axes.annotate(percent(value / 100), (value, place), **beside)
         axes.set_xlim(0, 1.14 * max([*values, 1e-9]))
         _rows(axes, labels)
         axes.set_xlabel(axis)
@@ -170,7 +170,3 @@ def _rows(axes: Any, labels: Sequence[str]) -> None:
 
 def _shares(counts: Sequence[int]) -> list[float]:
     return [100 * n / max(sum(counts), 1) for n in counts]
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.05 or value == 0 else "<0.1"

@@ -16,7 +16,7 @@ import numpy as np
 
 from foils import _extras as extras
 from foils.auditing import page
-from foils.auditing.compared_rates import ComparedRates, compare_measured
+from foils.auditing.compared_rates import compare_measured
 from foils.auditing.comparison import Hits, compare
 from foils.auditing.coverage import coverage
 from foils.auditing.duplicates import duplicates
@@ -42,6 +42,7 @@ from foils.errors import InputError
 from foils.mining import Mined
 from foils.mining.memory import PeakMemory
 from foils.mining.sanity import Separation, separation
+from foils.mining.stored import Result
 from foils.reporting.files import check_folder, write_files
 from foils.search import MODEL, VectorSource, open_sides
 
@@ -153,9 +154,10 @@ def audit(
             looked_at = rescored(looked_at, query_vectors, item_vectors)
             other = None if other is None else rescored(other, query_vectors, item_vectors)
         separations = _separations(subject, looked_at, query_vectors, item_vectors)
-        report = _report(subject, looked_at, other, compare_with, truth, separations, tell)
+        result = subject.result if isinstance(subject, Mined) else None
+        report = _report(result, looked_at, other, compare_with, truth, separations, tell)
         effort = Effort(time.perf_counter() - started, memory.lap().peak_anonymous_bytes)
-    finished = Audit(_with_effort(report, effort))
+    finished = Audit(msgspec.structs.replace(report, effort=effort))
     if out is not None:
         finished.write(out)
     tell("done", STEPS, STEPS)
@@ -196,7 +198,7 @@ def _separations(
 
 
 def _report(
-    given: Mined | Collection,
+    result: Result | None,
     subject: Subject,
     other: Subject | None,
     compare_with: Mined | None,
@@ -215,17 +217,21 @@ def _report(
     found, hits = _found(subject, known, wrong)
     tell("hardness, coverage, shortfall", 3, STEPS)
     hard, covered, missing = hardness(subject), coverage(subject), shortfall(subject)
-    about = _about(given, subject)
+    about = _about(subject, result)
     tell("labels", 4, STEPS)
-    rates, by_labels, unused = _measured(given, subject)
-    said = findings(about, hard, counted, near, missing, leaks, found, separations, rates)
+    rates, by_labels, unused = _measured(subject, result)
+    said = findings(
+        about, hardness=hard, duplicates=counted, near=near, shortfall=missing, leaks=leaks, hidden=found,
+        separations=separations, measured=rates,
+    )  # fmt: skip
     tell("comparison", 5, STEPS)
     changed = None
     if other is not None:
         paired = None if hits is None or truth is None else (hits, _hits(other, truth))
-        changed = compare(subject, other, covered, paired, _rates_of_both(given, compare_with))
+        both = None if result is None or compare_with is None else compare_measured(result, compare_with.result)
+        changed = compare(subject, other, covered, paired, both)
     tell("examples", 6, STEPS)
-    rejected = nearest_rejected(given.result) if isinstance(given, Mined) else None
+    rejected = None if result is None else nearest_rejected(result)
     none = np.zeros(len(subject.items), bool)
     return Report(
         about=about,
@@ -253,18 +259,16 @@ def _report(
     )
 
 
-def _measured(given: Mined | Collection, subject: Subject) -> tuple[Measured | None, list[Gradients], list[str]]:
+def _measured(subject: Subject, result: Result | None) -> tuple[Measured | None, list[Gradients], list[str]]:
     """Measure by the labels beside a result: the rates, where gradients fall, and why labels were not used."""
-    found, unused = labels_of(given.result) if isinstance(given, Mined) else (None, None)
-    if found is None or not isinstance(given, Mined):
+    if result is None:
+        return None, [], []
+    found, unused = labels_of(result)
+    if found is None:
         return None, [], [] if unused is None else [unused]
-    rates = measured(given.result, subject, found)
+    rates = measured(result, subject, found)
     by_labels = labelled_gradients(subject, found, rates.shown)
     return rates, [] if by_labels is None else [by_labels], []
-
-
-def _rates_of_both(given: Mined | Collection, other: Mined | None) -> ComparedRates | None:
-    return compare_measured(given.result, other.result) if isinstance(given, Mined) and other is not None else None
 
 
 def _found(subject: Subject, known: Truth | None, wrong: Bool) -> tuple[Hidden | None, Hits | None]:
@@ -281,12 +285,12 @@ def _hits(other: Subject, truth: Collection | str | Path) -> Hits:
     return hit, judged
 
 
-def _about(given: Mined | Collection, subject: Subject) -> About:
+def _about(subject: Subject, result: Result | None) -> About:
     lost = subject.unmatched
     return About(
         name=subject.name,
         form=subject.form,
-        recipe=given.recipe.name if isinstance(given, Mined) else None,
+        recipe=None if result is None else result.recipe.name,
         split=subject.split,
         units=subject.n_units,
         anchors=int(subject.clusters.max()) + 1,
@@ -312,7 +316,3 @@ def _notes(subject: Subject, truth: Truth | None, *, has_scores: bool) -> list[s
     if subject.collection is None:
         notes.append("Duplicates, leakage and texts were not looked at: that needs the data that was mined.")
     return notes
-
-
-def _with_effort(report: Report, effort: Effort) -> Report:
-    return msgspec.structs.replace(report, effort=effort)

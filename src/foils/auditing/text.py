@@ -16,8 +16,7 @@ from foils.auditing.measured_text import (
 from foils.auditing.report import Report
 from foils.auditing.scorer_quality import Scorer
 from foils.estimating import Share
-from foils.labelling.wording import percent
-from foils.reporting.text import rate, shown
+from foils.reporting.text import percent, rate, shown
 
 MARKS = {"fault": "✗", "look": "!", "fine": "✓"}
 MOST_USED = 3

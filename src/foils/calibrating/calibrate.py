@@ -133,13 +133,16 @@ def _require_enough(inputs: Sequence[Input], pairs: Pairs) -> None:
         return
     names = ", ".join(dict.fromkeys(one.column for one in inputs))
     few, what = min((positives, "positives"), (negatives, "negatives"))
-    more = f"about {math.ceil((LEAST - few) / (few / total)):,} more labels at this rate" if few else "more labels"
-    needs = f"it takes {LEAST} positives, {LEAST} negatives and {FOLDS} anchors at least"
     if few >= LEAST:
-        more = f"labels of {FOLDS - anchors} more anchors"
+        what, more = "anchors", f"labels of {FOLDS - anchors} more anchors"
+    elif few:
+        more = f"about {math.ceil((LEAST - few) / (few / total)):,} more labels at this rate"
+    else:
+        more = "more labels"
+    needs = f"it takes {LEAST} positives, {LEAST} negatives and {FOLDS} anchors at least"
     raise InputError(
         f"of the {total:,} pairs with a score of {names}, {positives:,.0f} are positive and {negatives:,.0f} negative, "
-        f"of {anchors:,} anchors: too few {what if few < LEAST else 'anchors'} to calibrate by; {needs}: {more}"
+        f"of {anchors:,} anchors: too few {what} to calibrate by; {needs}: {more}"
     )
 
 

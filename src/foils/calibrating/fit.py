@@ -8,7 +8,7 @@ Platt's targets, (N₊ + 1) / (N₊ + 2) for a positive and 1 / (N₋ + 2) for a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -130,10 +130,10 @@ def _smoothed(targets: Float64, weights: Float64) -> Float64:
     return np.asarray(least + targets * (most - least))
 
 
-def _spread(values: Float64, weights: Float64) -> tuple[Any, Any]:
+def _spread(values: Float64, weights: Float64) -> tuple[float, float]:
     """Give mean and standard deviation; 0 and 1 of nothing, and a deviation of 1 where all are equal."""
     if not len(values):
         return 0.0, 1.0
-    mean = np.average(values, weights=weights)
-    scale = np.sqrt(np.average((values - mean) ** 2, weights=weights))
+    mean = float(np.average(values, weights=weights))
+    scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
     return mean, scale if scale > 0 else 1.0

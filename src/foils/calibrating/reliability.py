@@ -17,12 +17,12 @@ import msgspec
 import numpy as np
 
 from foils.calibrating.pairs import Float64
+from foils.estimating.limits import NORMAL
 from foils.positives import Int64
 
 BINS = 10
 LEAST_OF_A_BIN = 10
 """Pairs; fewer tell no rate."""
-NORMAL = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 LEAST = 1e-6
 """A probability below this counts as this much in a log loss, so that one pair cannot make it infinite."""
 

@@ -11,24 +11,9 @@ from foils.advising import AdviceSettings
 from foils.advising.text import describe
 from foils.cli.console import note, progress_of_stages, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
-from foils.cli.mine import Memory, Threads
-from foils.cli.options import Json, Model, Seed, Whole, memory_bytes
-from foils.cli.vectors import (
-    Cache,
-    CorpusPrompt,
-    CorpusVectors,
-    NoCache,
-    PrecisionOf,
-    QueryPrompt,
-    QueryVectors,
-    check_files,
-    check_pairing,
-    choose_cache,
-)
-from foils.encoders import open_encoder
-from foils.errors import InputError
+from foils.cli.options import Json, Memory, Seed, Threads, Whole, memory_bytes
+from foils.cli.vectors import NOWHERE, Cache, NoCache, VectorsOf, check_files, choose_cache
 from foils.mining import Execution
-from foils.mining.encoded import memo_of
 
 DEFAULT = AdviceSettings()
 
@@ -48,12 +33,7 @@ def advise(
     /,
     *,
     kind: Kinds | None = None,
-    model: Model | None = None,
-    query_vectors: QueryVectors | None = None,
-    corpus_vectors: CorpusVectors | None = None,
-    query_prompt: QueryPrompt | None = None,
-    corpus_prompt: CorpusPrompt | None = None,
-    precision: PrecisionOf = "auto",
+    vectors: VectorsOf = NOWHERE,
     anchors: Anchors = DEFAULT.anchors,
     items: Items = DEFAULT.items,
     seeds: Seeds = DEFAULT.seeds,
@@ -86,24 +66,19 @@ def advise(
     settings = AdviceSettings(seeds, negatives, anchors, items, smallest_effect)
     execution = Execution(memory_bytes=memory_bytes(memory), threads=threads)
     kept = choose_cache(cache, no_cache=no_cache)
-    check_pairing(model, query_vectors, corpus_vectors)
-    check_files(query_vectors, corpus_vectors)
-    advising.chosen_kind(kind, frozen=model is not None or query_vectors is not None)
-    if model is None and (query_prompt, corpus_prompt) != (None, None):
-        raise InputError("--query-prompt and --corpus-prompt are for --model; give it, or leave them out")
-    encoder = None
-    if model is not None:
-        encoder = open_encoder(
-            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo_of(kept)
-        )
+    vectors.check()
+    check_files(*vectors.files)
+    advising.chosen_kind(kind, frozen=vectors.model is not None or vectors.query_vectors is not None)
+    encoder = vectors.open(kept)
     collection = read(data, named)
     require_positives(collection, split)
     if encoder is not None and kept is not None:
         note(f"vectors are kept in {kept}; what is there is not encoded again")
     with progress_of_stages() as report:
         advice = advising.advise(
-            collection, kind=kind, model=encoder, query_vectors=query_vectors, item_vectors=corpus_vectors, split=split,
-            settings=settings, seed=seed, execution=execution, cache=kept or False, progress=report,
+            collection, kind=kind, model=encoder, query_vectors=vectors.query_vectors,
+            item_vectors=vectors.corpus_vectors, split=split, settings=settings, seed=seed, execution=execution,
+            cache=kept or False, progress=report,
         )  # fmt: skip
     if json:
         say_json(advice.data())

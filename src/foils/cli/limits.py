@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,20 +28,24 @@ Allows = Annotated[
 Denies = Annotated[list[Path], _fields("File of anchor_id and item_id: pairs that are never candidates.")]
 
 
-def constraints(
-    *,
-    same: list[str] | None,
-    different: list[str] | None,
-    before: list[str] | None,
-    after: list[str] | None,
-    allow: list[Path] | None,
-    deny: list[Path] | None,
-) -> list[Constraint]:
-    """Make constraints of the options."""
-    by_field: list[Constraint] = [
-        kind(field)
-        for kind, fields in ((Same, same), (Different, different), (Before, before), (After, after))
-        for field in fields or ()
-    ]
-    by_list: list[Constraint] = [kind(path) for kind, paths in ((Allow, allow), (Deny, deny)) for path in paths or ()]
-    return by_field + by_list
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Limits:
+    """Which items a query may get."""
+
+    same: Sames | None = None
+    different: Differents | None = None
+    before: Befores | None = None
+    after: Afters | None = None
+    allow: Allows | None = None
+    deny: Denies | None = None
+
+    def constraints(self) -> list[Constraint]:
+        """Make the constraints."""
+        fields = ((Same, self.same), (Different, self.different), (Before, self.before), (After, self.after))
+        by_field: list[Constraint] = [kind(name) for kind, names in fields for name in names or ()]
+        lists = ((Allow, self.allow), (Deny, self.deny))
+        return by_field + [kind(path) for kind, paths in lists for path in paths or ()]
+
+
+UNLIMITED = Limits()

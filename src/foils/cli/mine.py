@@ -8,50 +8,28 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from foils import mining, recipes
-from foils.cli import limits
-from foils.cli.calibrate import Calibrated, note_other_inputs, note_other_scores, with_calibration
+from foils.cli.asked import AS_BY_DEFAULT, Asked, Negatives, Recipes
+from foils.cli.calibrate import note_other_inputs, note_other_scores
 from foils.cli.console import note, progress, say, say_json, without_log
-from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, note_evaluation_split, read, require_positives
-from foils.cli.found import FoundFile, overlaid
-from foils.cli.options import Json, Model, Search, Seed, Whole, encode, memory_bytes
+from foils.cli.data import Data, note_evaluation_split
+from foils.cli.options import Json, encode
 from foils.cli.out import Fresh, Out, check_result_folder, check_same_run
-from foils.cli.vectors import (
-    Cache,
-    CorpusPrompt,
-    CorpusVectors,
-    Encoders,
-    NoCache,
-    PrecisionOf,
-    QueryPrompt,
-    QueryVectors,
-    choose_cache,
-    choose_vectors,
-)
 from foils.collection import Collection
 from foils.encoders import Encoder
 from foils.errors import FolderError
-from foils.mining import Execution, Mined, asking
+from foils.mining import Mined, asking
 from foils.mining.extend import require_extendable
 from foils.mining.identity import differences
 from foils.mining.prepare import bind, check_window
 from foils.recipes import Recipe
 from foils.search import MODEL
 
-Recipes = Annotated[str, Parameter(help="Name of a recipe (see: foils recipes), or a .yaml file.")]
-Negatives = Annotated[Whole, Parameter(help="Negatives per query.", validator=Number(gte=1, lte=1_000_000))]
-Settings = Annotated[
-    list[str],
-    Parameter(name="--set", negative=(), help="Change a field of the recipe: part.name.field=value. May be repeated."),
-]
 Extended = Annotated[
     Path,
     Parameter(help="Result to take up, of the same recipe and the first of these items; only new ones are searched."),
 ]
-Memory = Annotated[str, Parameter(help="For blocks of vectors, scores and candidates: a size such as 500MB.")]
-Threads = Annotated[Whole, Parameter(help="Worker threads.", validator=Number(gte=1))]
 
 
 def mine(
@@ -61,31 +39,8 @@ def mine(
     recipe: Recipes,
     negatives: Negatives,
     out: Out,
-    model: Model | None = None,
-    query_vectors: QueryVectors | None = None,
-    corpus_vectors: CorpusVectors | None = None,
-    encoder: Encoders | None = None,
-    query_prompt: QueryPrompt | None = None,
-    corpus_prompt: CorpusPrompt | None = None,
-    precision: PrecisionOf = "auto",
-    same: limits.Sames | None = None,
-    different: limits.Differents | None = None,
-    before: limits.Befores | None = None,
-    after: limits.Afters | None = None,
-    allow: limits.Allows | None = None,
-    deny: limits.Denies | None = None,
-    found: FoundFile | None = None,
-    split: Split = "train",
-    named: Columns = AS_THEY_ARE,
-    seed: Seed = 0,
-    set: Settings | None = None,
-    calibration: Calibrated | None = None,
+    asked: Asked = AS_BY_DEFAULT,
     extend: Extended | None = None,
-    memory: Memory = "2GB",
-    threads: Threads = 2,
-    search: Search = "auto",
-    cache: Cache | None = None,
-    no_cache: NoCache = False,
     fresh: Fresh = False,
     json: Json = False,
 ) -> None:
@@ -117,49 +72,54 @@ def mine(
         foils mine grown --recipe nv-retriever --model minilm \
           --negatives 8 --out runs/d --extend runs/a
     """
-    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
-    loaded = recipes.load(recipe, with_calibration(set or (), calibration))
-    note_other_scores(calibration, loaded)
+    execution, loaded = asked.execution(), asked.load(recipe)
+    note_other_scores(asked.calibration, loaded)
     check_result_folder(out)
-    kept = choose_cache(cache, no_cache=no_cache)
-    files, encoders = choose_vectors(
-        loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
-        corpus_prompt=corpus_prompt, precision=precision, cache=kept,
-    )  # fmt: skip
-    if loaded.loss is not None and (recipe not in recipes.names() or any(one.startswith("loss") for one in set or ())):
-        note(f"the recipe's loss ({loaded.loss.name}) is for training; mining does not use it")
-    collection = overlaid(read(data, named, split=split), found, split)
-    require_positives(collection, split)
-    note_evaluation_split(split, "these negatives come")
-    limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
-    bound = bind(limited, collection)
-    check_window(loaded.bound(len(collection.items)), negatives)
-    chosen = {"negatives": negatives, "split": split, "seed": seed}
+    kept = asked.kept()
+    files, encoders = asked.open(loaded, kept)
+    _note_loss(asked, recipe, loaded)
+    collection = asked.read(data)
+    note_evaluation_split(asked.split, "these negatives come")
+    constraints = asked.limits.constraints()
+    bound, whole = bind(constraints, collection), loaded.bound(len(collection.items))
+    check_window(whole, negatives)
+    chosen = {"negatives": negatives, "split": asked.split, "seed": asked.seed}
     if encoders and not fresh:
-        known = {"recipe": loaded.resolved(), "collection": collection.digest(split), "constraints": bound.digests}
-        check_same_run(out, {**chosen, **known})
+        digests = {"collection": collection.digest(asked.split), "constraints": bound.digests}
+        check_same_run(out, {**chosen, "recipe": loaded.resolved(), **digests})
     earlier = None if extend is None else _earlier(extend, collection, loaded, chosen)
-    for line in asking.before_start(collection, loaded.bound(len(collection.items)), negatives=negatives, split=split):
+    for line in asking.before_start(collection, whole, negatives=negatives, split=asked.split):
         note(line)
     vectors = _encoded(encoders, collection, kept)
     mined, worked = _mined(
         earlier, collection, {"recipe": loaded, **chosen}, query_vectors=files[0], item_vectors=files[1],
-        vectors=vectors, constraints=limited, out=out, execution=execution, fresh=fresh, cache=kept or False,
+        vectors=vectors, constraints=constraints, out=out, execution=execution, fresh=fresh, cache=kept or False,
     )  # fmt: skip
-    note_other_inputs(calibration, mined.identity.inputs)
+    note_other_inputs(asked.calibration, mined.identity.inputs)
     if not worked:
         note(f"{out} is finished already; nothing was mined again")
     if json:
         say_json({"out": str(out), "stats": mined.stats, "identity": mined.identity.data()})
         return
     say(f"{mined.summary()}\nwritten to {out}: negatives.parquet, and why each candidate was kept or rejected")
-    given, written = shlex.quote(str(data)) + named.words(), shlex.quote(str(out))
+    note(f"next: {_next_step(data, asked, collection, out)}")
+
+
+def _note_loss(asked: Asked, name: str, recipe: Recipe) -> None:
+    """Say that the loss is not used, where the user wrote the recipe or set its loss."""
+    is_own = name not in recipes.names() or any(one.startswith("loss") for one in asked.settings or ())
+    if recipe.loss is not None and is_own:
+        note(f"the recipe's loss ({recipe.loss.name}) is for training; mining does not use it")
+
+
+def _next_step(data: Path, asked: Asked, collection: Collection, out: Path) -> str:
+    """Write the command that makes use of the result."""
+    given, written = shlex.quote(str(data)) + asked.named.words(), shlex.quote(str(out))
     if collection.anchors.texts is None or collection.items.texts is None:
-        note(f"next: foils export {written} --columns id --format triplet --out FILE")
-        return
-    of_split = "" if split == "train" else f" --split {shlex.quote(split)}"
-    of_split += "" if found is None else f" --found {shlex.quote(str(found))}"
-    note(f"next: foils train {given} --mined {written}{of_split} --kind static --out MODEL")
+        return f"foils export {written} --columns id --format triplet --out FILE"
+    of_split = "" if asked.split == "train" else f" --split {shlex.quote(asked.split)}"
+    of_split += "" if asked.found is None else f" --found {shlex.quote(str(asked.found))}"
+    return f"foils train {given} --mined {written}{of_split} --kind static --out MODEL"
 
 
 def _encoded(encoders: dict[str, Encoder], collection: Collection, kept: Path | None) -> dict[str, tuple[Any, Any]]:

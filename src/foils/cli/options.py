@@ -43,6 +43,8 @@ Search = Annotated[
         "faster (screened), or by whatever is fastest (auto). The result is the same."
     ),
 ]
+Memory = Annotated[str, Parameter(help="For blocks of vectors, scores and candidates: a size such as 500MB.")]
+Threads = Annotated[Whole, Parameter(help="Worker threads.", validator=Number(gte=1))]
 Json = Annotated[bool, Parameter(name="--json", negative=(), show_default=False, help="Print the result as JSON.")]
 
 

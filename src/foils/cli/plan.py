@@ -9,28 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from foils import planning, recipes
-from foils.cli import limits
-from foils.cli.calibrate import Calibrated, with_calibration
+from foils import planning
+from foils.cli.asked import AS_BY_DEFAULT, Asked, Negatives, Recipes
 from foils.cli.console import note, say, say_json
-from foils.cli.data import AS_THEY_ARE, Columns, Data, Split, read, require_positives
-from foils.cli.found import FoundFile, overlaid
-from foils.cli.mine import Memory, Negatives, Recipes, Settings, Threads
-from foils.cli.options import Json, Model, Search, Seed, memory_bytes
+from foils.cli.data import Data
+from foils.cli.options import Json
 from foils.cli.out import check_result_folder
-from foils.cli.vectors import (
-    Cache,
-    CorpusPrompt,
-    CorpusVectors,
-    Encoders,
-    NoCache,
-    PrecisionOf,
-    QueryPrompt,
-    QueryVectors,
-    choose_cache,
-    choose_vectors,
-)
-from foils.mining import Execution
 from foils.planning import Plan, Stage
 from foils.planning.text import describe, size
 
@@ -44,30 +28,7 @@ def plan(
     recipe: Recipes,
     negatives: Negatives,
     out: PlannedOut | None = None,
-    model: Model | None = None,
-    query_vectors: QueryVectors | None = None,
-    corpus_vectors: CorpusVectors | None = None,
-    encoder: Encoders | None = None,
-    query_prompt: QueryPrompt | None = None,
-    corpus_prompt: CorpusPrompt | None = None,
-    precision: PrecisionOf = "auto",
-    same: limits.Sames | None = None,
-    different: limits.Differents | None = None,
-    before: limits.Befores | None = None,
-    after: limits.Afters | None = None,
-    allow: limits.Allows | None = None,
-    deny: limits.Denies | None = None,
-    found: FoundFile | None = None,
-    calibration: Calibrated | None = None,
-    split: Split = "train",
-    named: Columns = AS_THEY_ARE,
-    seed: Seed = 0,
-    set: Settings | None = None,
-    memory: Memory = "2GB",
-    threads: Threads = 2,
-    search: Search = "auto",
-    cache: Cache | None = None,
-    no_cache: NoCache = False,
+    asked: Asked = AS_BY_DEFAULT,
     json: Json = False,
 ) -> None:
     r"""Say what foils mine would take, before it runs: time, memory, disk, judges.
@@ -82,23 +43,18 @@ def plan(
         foils plan scifact --recipe naive-top-k --negatives 8 --memory 500MB \
           --query-vectors q.npy --corpus-vectors c.npy --json
     """
-    execution = Execution(memory_bytes=memory_bytes(memory), threads=threads, search=search)
-    loaded = recipes.load(recipe, with_calibration(set or (), calibration))
+    execution, loaded = asked.execution(), asked.load(recipe)
     if out is not None:
         check_result_folder(out)
-    kept = choose_cache(cache, no_cache=no_cache)
-    files, encoders = choose_vectors(
-        loaded, model, query_vectors, corpus_vectors, encoders=encoder or (), query_prompt=query_prompt,
-        corpus_prompt=corpus_prompt, precision=precision, cache=kept,
-    )  # fmt: skip
+    kept = asked.kept()
+    files, encoders = asked.open(loaded, kept)
     started = time.perf_counter()
-    collection = overlaid(read(data, named, split=split), found, split)
+    collection = asked.read(data)
     reading = Stage("reading the data", len(collection.items), "items", time.perf_counter() - started)
-    require_positives(collection, split)
-    limited = limits.constraints(same=same, different=different, before=before, after=after, allow=allow, deny=deny)
     planned = planning.plan(
         collection, loaded, negatives=negatives, models=encoders, query_vectors=files[0], item_vectors=files[1],
-        constraints=limited, split=split, seed=seed, execution=execution, cache=kept or False,
+        constraints=asked.limits.constraints(), split=asked.split, seed=asked.seed, execution=execution,
+        cache=kept or False,
     ).after([reading])  # fmt: skip
     if json:
         say_json(planned.data())

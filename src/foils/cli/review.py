@@ -14,11 +14,11 @@ from foils.cli.console import note, say, say_json
 from foils.cli.data import AS_THEY_ARE, Columns, read
 from foils.cli.options import Json, Whole
 from foils.cli.out import Overwrite, check_new_file
-from foils.cli.stopping import Terminated
+from foils.cli.stopping import until_interrupted
 from foils.collection import Collection
 from foils.errors import InputError
 from foils.labelling import DEFAULT_LABELS, FILE, LabelStore, export_labels, import_labels, measure, stored_or_drawn
-from foils.labelling.drawn import stored
+from foils.labelling.drawn import check_design, stored
 from foils.labelling.wording import measured_words
 from foils.mining import Mined
 from foils.mining.stored import Result
@@ -101,6 +101,7 @@ def review(
         _status(opened, as_json=json)
     else:
         extras.require(EXTRA, PACKAGES)
+        check_design(opened, n=labels, seed=seed, scorer=scorer)
         if data is None:
             raise InputError("the texts to read are in the data: give --data, as in foils mine")
         collection = read(data, named)
@@ -135,7 +136,7 @@ def _status(result: Result, *, as_json: bool) -> None:
     if as_json:
         say_json(measured.data())
     else:
-        say("\n".join(measured_words(measured)))
+        say("\n".join(measured_words(measured, str(result.path))))
 
 
 def _serve(
@@ -162,10 +163,6 @@ def _serve(
             if not no_browser:
                 webbrowser.open(address)
 
-        try:
+        with until_interrupted():
             serve(page, port, ready)
-        except Terminated:
-            raise
-        except KeyboardInterrupt:
-            pass
     note(f"{store.labelled(drawn.pairs):,} of {len(drawn):,} are labelled; the same command goes on")

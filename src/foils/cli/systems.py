@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from foils.cli.options import encode
-from foils.cli.vectors import check_files
+from foils.cli.vectors import VectorsOf, check_files, check_pairing
 from foils.collection import Collection
-from foils.encoders import Encoder, open_encoder
+from foils.encoders import Encoder
 from foils.encoders.adapted import Adapter, is_adapter, load_adapter
-from foils.encoders.precision import Precision
 from foils.errors import InputError
-from foils.mining.encoded import memo_of
 from foils.search import open_sides
 from foils.search.vectors import Matrix
 
@@ -46,33 +44,21 @@ class System:
         return self.adapter.queries(queries), items if self.adapter.item is None else self.adapter.items(items)
 
 
-def check_system(
-    model: str | None,
-    queries: Path | None,
-    corpus: Path | None,
-    *,
-    query_prompt: str | None = None,
-    corpus_prompt: str | None = None,
-    precision: Precision = "auto",
-    cache: Path | None = None,
-) -> System:
+def check_system(given: VectorsOf, cache: Path | None) -> System:
     """Choose what is evaluated, and open it, before the data is read.
 
     Raises:
         InputError: nothing is given, one of the two files is missing, or a model that is no adapter stands beside them.
     """
-    if (queries is None) != (corpus is None):
-        given, missing = ("query", "corpus") if corpus is None else ("corpus", "query")
-        raise InputError(f"--{given}-vectors is given without --{missing}-vectors; give both, of the same encoder")
+    model, (queries, corpus) = given.model, given.files
+    check_pairing(None, queries, corpus)
     if queries is None or corpus is None:
-        if model is None:
+        encoder = given.open(cache)
+        if model is None or encoder is None:
             raise InputError("give what to rank by: --model, or --query-vectors and --corpus-vectors")
-        encoder = open_encoder(
-            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo_of(cache)
-        )
         return System(model, encoder, cache=cache)
     check_files(queries, corpus)
-    if (query_prompt, corpus_prompt, precision) != (None, None, "auto"):
+    if (given.prompts, given.precision) != ((None, None), "auto"):
         raise InputError(
             "--query-prompt, --corpus-prompt and --precision are for a model that reads texts, not for files of vectors"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,11 @@ from cyclopts import Parameter
 
 from foils.cli.data import AS_THEY_ARE, Columns, Data, Split
 from foils.cli.found import FoundFile
-from foils.cli.options import Json, Model, Seed, Whole
+from foils.cli.options import Json, Model, Seed
 from foils.cli.out import NewFolder, check_place
 from foils.cli.train_adapter import train_adapter
 from foils.cli.train_given import Given
+from foils.cli.train_settings import AS_THE_KIND_SAYS, TrainingSettings
 from foils.cli.train_static import train_static
 from foils.cli.train_whole import train_full, train_reranker
 from foils.cli.vectors import Cache, CorpusVectors, NoCache, QueryVectors, choose_cache
@@ -90,34 +91,7 @@ def train(
         Parameter(help="Split that says when to stop. [default: dev if there is one, else a tenth of the queries]"),
     ] = None,
     seed: Seed = 0,
-    negatives: Annotated[
-        Literal["in_batch", "mined", "both"] | None,
-        Parameter(help="What a query is pushed away from. [default: both with --mined, in_batch without]"),
-    ] = None,
-    mined_per_anchor: Annotated[
-        Whole | None, Parameter(help="Mined negatives per pair, others in each epoch. [default: 4]")
-    ] = None,
-    epochs: Annotated[
-        Whole | None, Parameter(help="How often each pair is seen. [default: 5 static, 50 adapter]")
-    ] = None,
-    steps: Annotated[Whole | None, Parameter(help="Batches to train on. [default: 200 full, reranker]")] = None,
-    batch_size: Annotated[
-        Whole | None, Parameter(help="Pairs in a batch. [default: 512 static, 128 adapter, 16 full, 8 reranker]")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, Parameter(help="Of the optimiser. [default: 0.1 static, 1e-4 adapter, 2e-5 full, reranker]")
-    ] = None,
-    temperature: Annotated[
-        float | None, Parameter(help="What cosines are divided by. [default: 0.05; not for reranker]")
-    ] = None,
-    patience: Annotated[
-        Whole | None,
-        Parameter(help="Evaluations without a better one, then stop; 0 = never. [default: 3; not for static]"),
-    ] = None,
-    dim: Annotated[Whole | None, Parameter(help="Dimensions of the vectors. [default: 512; static]")] = None,
-    sides: Annotated[
-        Literal["query", "both"] | None, Parameter(help="Whose vectors an adapter changes. [default: query]")
-    ] = None,
+    told: TrainingSettings = AS_THE_KIND_SAYS,
     cache: Cache | None = None,
     no_cache: NoCache = False,
     json: Json = False,
@@ -138,16 +112,12 @@ def train(
         foils train scifact --kind full --model minilm --mined runs/a \
           --steps 200 --batch-size 16 --out models/full
     """
-    settings: dict[str, Any] = {
-        "negatives": negatives, "mined_per_anchor": mined_per_anchor, "epochs": epochs, "steps": steps,
-        "batch_size": batch_size, "learning_rate": learning_rate, "temperature": temperature, "patience": patience,
-        "dim": dim, "sides": sides,
-    }  # fmt: skip
+    settings = asdict(told)
     options = {"model": model, "query_vectors": query_vectors, "corpus_vectors": corpus_vectors, "dev": dev,
                "weights": weights, "label_miss_rate": label_miss_rate, "cache": cache,
                "no_cache": no_cache or None}  # fmt: skip
     _refuse_useless(kind, settings, options)
-    chosen = _negatives(kind, negatives, mined)
+    chosen = _negatives(kind, told.negatives, mined)
     weighed = _weights(weights, label_miss_rate, mined)
     made = {name: value for name, value in {**settings, "negatives": chosen}.items() if value is not None}
     struct = KINDS[kind].settings(**made)

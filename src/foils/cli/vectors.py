@@ -1,21 +1,19 @@
-"""Where a run's vectors come from: two files, models, or nowhere; and where they are kept."""
+"""Where vectors come from, a model or two files, and where they are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from foils._cache import cache_folder
-from foils.cli.console import note
+from foils.cli.options import Model
 from foils.encoders import Encoder, open_encoder
 from foils.encoders.precision import Precision
 from foils.errors import DataError, InputError
 from foils.mining.encoded import memo_of
-from foils.recipes import Recipe
-from foils.search import MODEL
 
 Files = tuple[Path | None, Path | None]
 """The .npy files of queries and corpus, or folders of them; or None."""
@@ -40,14 +38,6 @@ PrecisionOf = Annotated[
     Precision,
     Parameter(name="--precision", help="Of a model's products; auto is bfloat16 where that is fast and close enough."),
 ]
-Encoders = Annotated[
-    list[str],
-    Parameter(
-        name="--encoder",
-        negative=(),
-        help="A further model that the recipe reads, by name: guide=minilm. May be repeated.",
-    ),
-]
 Cache = Annotated[
     Path,
     Parameter(
@@ -71,53 +61,49 @@ def choose_cache(cache: Path | None, *, no_cache: bool) -> Path | None:
     return folder
 
 
-def choose_vectors(
-    recipe: Recipe,
-    model: str | None,
-    queries: Path | None,
-    corpus: Path | None,
-    *,
-    encoders: Sequence[str] = (),
-    query_prompt: str | None = None,
-    corpus_prompt: str | None = None,
-    precision: Precision = "auto",
-    cache: Path | None = None,
-) -> tuple[Files, dict[str, Encoder]]:
-    """Choose the files of vectors, and open the encoders; neither where the recipe compares no vectors.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VectorsOf:
+    """A model to encode by, or files of vectors."""
 
-    Raises:
-        InputError: none are given where the recipe needs some, one of two is missing, or both ways are used.
-    """
-    reads = recipe.reads()
-    named = _named(encoders, recipe)
-    check_pairing(model, queries, corpus)
-    if model is None and (query_prompt, corpus_prompt) != (None, None):
-        raise InputError("--query-prompt and --corpus-prompt are for --model; give it, or leave them out")
-    if model is None and not named and precision != "auto":
-        raise InputError("--precision is for --model; give it, or leave this out")
-    if missing := [name for name in reads if name != MODEL and name not in named]:
-        listed = " ".join(f"--encoder {name}=MODEL" for name in missing)
-        raise InputError(
-            f"the recipe {recipe.name} reads the vectors {', '.join(map(repr, missing))} too; give {listed}"
+    model: Model | None = None
+    query_vectors: QueryVectors | None = None
+    corpus_vectors: CorpusVectors | None = None
+    query_prompt: QueryPrompt | None = None
+    corpus_prompt: CorpusPrompt | None = None
+    precision: PrecisionOf = "auto"
+
+    @property
+    def files(self) -> Files:
+        """The files."""
+        return self.query_vectors, self.corpus_vectors
+
+    @property
+    def prompts(self) -> tuple[str | None, str | None]:
+        """What stands before queries, and before items."""
+        return self.query_prompt, self.corpus_prompt
+
+    def check(self) -> None:
+        """Check that vectors come from a model or from two files, and that prompts are a model's.
+
+        Raises:
+            InputError: they do not go together.
+        """
+        check_pairing(self.model, *self.files)
+        if self.model is None and self.prompts != (None, None):
+            raise InputError("--query-prompt and --corpus-prompt are for --model; give it, or leave them out")
+
+    def open(self, cache: Path | None) -> Encoder | None:
+        """Open the model; None without one."""
+        if self.model is None:
+            return None
+        query, corpus = self.prompts
+        return open_encoder(
+            self.model, query_prompt=query, corpus_prompt=corpus, precision=self.precision, memo=memo_of(cache)
         )
-    if MODEL not in reads:
-        if model is not None or queries is not None:
-            what = "compares no vectors" if not reads else f"reads the vectors {', '.join(reads)} alone"
-            note(f"the recipe {recipe.name} {what}; those given are not used")
-        model = queries = corpus = None
-    elif model is None and queries is None:
-        raise InputError(
-            f"the recipe {recipe.name} compares vectors; give --model, or --query-vectors and --corpus-vectors"
-        )
-    check_files(queries, corpus)
-    memo = memo_of(cache)
-    opened = {name: open_encoder(other, precision=precision, memo=memo) for name, other in named.items()}
-    if model is not None:
-        main = open_encoder(
-            model, query_prompt=query_prompt, corpus_prompt=corpus_prompt, precision=precision, memo=memo
-        )
-        opened = {MODEL: main, **opened}
-    return (queries, corpus), opened
+
+
+NOWHERE = VectorsOf()
 
 
 def check_files(queries: Path | None, corpus: Path | None) -> None:
@@ -142,24 +128,6 @@ def check_pairing(model: str | None, queries: Path | None, corpus: Path | None) 
     if (queries is None) != (corpus is None):
         given, missing = ("query", "corpus") if corpus is None else ("corpus", "query")
         raise InputError(f"--{given}-vectors is given without --{missing}-vectors; give both, of the same encoder")
-
-
-def _named(encoders: Sequence[str], recipe: Recipe) -> dict[str, str]:
-    """Read NAME=MODEL."""
-    named: dict[str, str] = {}
-    for text in encoders:
-        name, equals, model = text.partition("=")
-        if not (name and equals and model):
-            raise InputError(f"--encoder {text}: expected NAME=MODEL, as in guide=minilm")
-        if name in named or name == MODEL:
-            raise InputError(
-                f"--encoder {text}: {name!r} is given twice" if name in named else f"--encoder {text}: that is --model"
-            )
-        if name not in recipe.reads():
-            known = ", ".join(recipe.reads()) or "none"
-            raise InputError(f"--encoder {text}: the recipe {recipe.name} does not read {name!r}; it reads: {known}")
-        named[name] = model
-    return named
 
 
 def _is_there(path: Path) -> bool:

@@ -37,7 +37,7 @@ def false_negative_rate(hidden: Bool, items: Int64) -> Estimate:
         # Resampled zeros are zeros: the bootstrap knows no bound. The seeds drew from the same anchors.
         return Estimate(0.0, 0.0, 1000 * RULE_OF_THREE / max(float(negatives.sum(axis=1).min()), RULE_OF_THREE))
     interval = bootstrap_ratio(1000 * hits, negatives, rounds=ROUNDS)
-    return Estimate(float(interval.estimate), float(interval.low), float(interval.high))
+    return Estimate(interval.estimate, interval.low, interval.high)
 
 
 def score_gaps(anchors: Float32, item_vectors: Float32, items: Int64, labelled: Int64) -> Float64:

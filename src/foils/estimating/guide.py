@@ -43,7 +43,7 @@ def guess(strengths: Float64, folds: Int64, places: Int64, positives: Float64, w
     scored = ~np.isnan(strengths[places])
     at, y, w = strengths[places][scored], positives[scored], weights[scored]
     own = folds[places][scored]
-    slopes, intercepts = _fitted(*(_others(own, y, side) for side in _sums(at, y, w)))
+    slopes, intercepts = _fitted(*(_others(own, side) for side in _sums(at, y, w)))
     fitted = expit(intercepts[folds] + slopes[folds] * np.nan_to_num(strengths))
     g: Float64 = np.where(np.isnan(strengths) | (slopes[folds] == 0), 0.0, fitted)
     return g
@@ -55,7 +55,7 @@ def _sums(at: Float64, y: Float64, w: Float64) -> tuple[Float64, Float64]:
     return terms * (1 - y)[:, None], terms * y[:, None]
 
 
-def _others(own: Int64, y: Float64, terms: Float64) -> Float64:
+def _others(own: Int64, terms: Float64) -> Float64:
     """Sum the terms over the labels of the other folds, [FOLDS, 5]."""
     by_fold = np.stack([np.bincount(own, weights=column, minlength=FOLDS) for column in terms.T], axis=1)
     rest: Float64 = by_fold.sum(axis=0) - by_fold

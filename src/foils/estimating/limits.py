@@ -21,6 +21,7 @@ from scipy.special import gammaincinv, ndtri, stdtrit
 
 from foils.estimating.moments import Met, Moments
 
+NORMAL = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 FADES = 10.0
 """Positives over which the exact interval passes to the mid-P one."""
 NORMAL_FROM = 1e6

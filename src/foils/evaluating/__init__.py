@@ -10,7 +10,6 @@ from foils.evaluating.significance import (
     bootstrap_mean,
     bootstrap_ratio,
     paired_difference,
-    paired_randomisation_test,
 )
 
 __all__ = [
@@ -28,7 +27,6 @@ __all__ = [
     "evaluate_ranking",
     "evaluate_vectors",
     "paired_difference",
-    "paired_randomisation_test",
     "rank_ids",
     "rank_vectors",
 ]

@@ -101,30 +101,6 @@ def paired_difference(
     return PairedDifference(interval, p_value, queries, seeds)
 
 
-def paired_randomisation_test(a: FloatArray, b: FloatArray, *, rounds: int = 10_000, seed: int = 0) -> float:
-    """Test whether two systems have the same mean, against both sides.
-
-    Queries with equal values have no sign to flip and change nothing. Of the other m, all 2^m patterns are
-    enumerated where that is at most ``rounds``; else ``rounds`` patterns are drawn and the observed one
-    counts among them: (1 + hits) / (1 + rounds), never zero.
-
-    Args:
-        a: float64[Q], a metric of each query.
-        b: float64[Q], of the other system.
-        rounds: At most so many patterns, ≥ 1.
-        seed: Of the drawn patterns.
-
-    Returns:
-        The two-sided p-value, in (0, 1].
-
-    Raises:
-        DataError: Shapes differ, fewer than two queries are judged, a value is infinite or NaN in one only.
-        InputError: ``rounds`` is out of range.
-    """
-    _check_shape("a", a, 1)
-    return _sign_flip_p_value(_paired(a, b)[0], rounds, seed)
-
-
 def bootstrap_mean(values: FloatArray, *, level: float = 0.95, rounds: int = 10_000, seed: int = 0) -> Interval:
     """Estimate a mean over queries with its percentile bootstrap interval.
 
@@ -216,6 +192,12 @@ def _bootstrap(values: FloatArray, level: float, rounds: int, seed: int, sizes: 
 
 
 def _sign_flip_p_value(differences: FloatArray, rounds: int, seed: int) -> float:
+    """Test whether a mean is zero, against both sides; in (0, 1].
+
+    Queries without a difference have no sign to flip and change nothing. Of the other m, all 2^m patterns are
+    enumerated where that is at most ``rounds``; else ``rounds`` patterns are drawn and the observed one counts among
+    them: (1 + hits) / (1 + rounds), never zero.
+    """
     differences = differences[differences != 0]
     m = differences.size
     exact = m < _checked(rounds).bit_length()  # 2^m ≤ rounds

@@ -67,7 +67,7 @@ class StoredDesign:
         return {pair: position for position, pair in reversed(list(enumerate(self.pairs)))}
 
 
-def draw(result: Result, negatives: Negatives, n: int, seed: int) -> StoredDesign:
+def draw(negatives: Negatives, n: int, seed: int) -> StoredDesign:
     """Draw a design of ``n`` labels; where there are fewer negatives, of all of them."""
     n = min(n, len(negatives))
     # Results with other negatives get other noise, so that their designs are independent and can be pooled.
@@ -151,18 +151,28 @@ def stored_or_drawn(
         FolderError: the negatives are others than those the design was drawn from.
     """
     store = LabelStore.of(result.path)
-    there = stored(store)
+    there = check_design(result, n=n, seed=seed, scorer=scorer)
     if there is not None:
-        check_same(result, there)
-        _refuse_other(store, there, n, seed, scorer)
         return there, negatives_of(result, there.facts.scorer)
     negatives = negatives_of(result, scorer)
-    drawn = draw(result, negatives, DEFAULT_LABELS if n is None else n, seed or 0)
+    drawn = draw(negatives, DEFAULT_LABELS if n is None else n, seed or 0)
     store.create()
     keep(store, drawn)
     guide = f"guided by {drawn.facts.scorer}" if drawn.facts.scorer else "without scores"
     say(f"{len(drawn):,} of {drawn.facts.size:,} negatives drawn to be labelled, {guide}; labels: {store.path}")
     return drawn, negatives
+
+
+def check_design(
+    result: Result, *, n: int | None = None, seed: int | None = None, scorer: str | None = None
+) -> StoredDesign | None:
+    """Check that what is asked for is what is stored, as ``stored_or_drawn`` does; gives it, None where nothing is."""
+    store = LabelStore.of(result.path)
+    there = stored(store)
+    if there is not None:
+        check_same(result, there)
+        _refuse_other(store, there, n, seed, scorer)
+    return there
 
 
 def check_same(result: Result, drawn: StoredDesign) -> None:

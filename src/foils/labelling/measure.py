@@ -42,7 +42,8 @@ class Look(msgspec.Struct, frozen=True):
     rate: Rate
     """Its interval stays honest when labelling stops because of what it says."""
     to_halve: int | None
-    """About how many more labels would halve the interval; None where labelling all does not."""
+    """About how many more labels would halve the interval; None where labelling all does not. Those beyond the design's
+    are of a new, larger one."""
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -153,12 +153,6 @@ class LabelStore:
             insert(connection, event)
             return Outcome.RECORDED
 
-    def record_all(self, events: Sequence[Event]) -> None:
-        """Add events, all of them or none."""
-        with self.writing() as connection:
-            for event in events:
-                insert(connection, event)
-
     def undoable(self) -> Undone | None:
         """Tell which label ``undo`` would take back: the last one given on the page, if nothing was said since."""
         with self.reading() as connection:

@@ -21,6 +21,19 @@ def rate(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """Write a share as a percentage, without its sign: one decimal, none from 10 on.
+
+    >>> [percent(share) for share in (0.031, 0.2, 0.0004, 0.0, 0.0996, 1.0)]
+    ['3.1', '20', '<0.1', '0', '10', '100']
+    """
+    value = 100 * share
+    if 0 < value < 0.05:
+        return "<0.1"
+    written = f"{value:.1f}"
+    return written if value and float(written) < 10 else f"{value:.0f}"
+
+
 def signed(value: float) -> str:
     """Write a difference with three decimals and a true minus sign.
 

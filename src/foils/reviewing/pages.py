@@ -87,7 +87,7 @@ def _progress(review: Review, states: list[State], look: Look | None) -> dict[st
         "left": None if upcoming is None else upcoming - done,
         "pace": _pace(review.store.seconds(), None if upcoming is None else upcoming - done),
         "look": None if look is None else look.labels,
-        "estimate": None if look is None else look_words(look),
+        "estimate": None if look is None else look_words(look, n, str(review.store.path.parent)),
         "counts": {label.name.lower(): count for label, count in words(labels).items()},
     }
 

@@ -59,17 +59,6 @@ from foils.search.vectors import Float32
 
 Float64 = npt.NDArray[np.float64]
 
-FEATURES = (
-    "similarity",
-    "above_the_nearest",
-    "smoothed",
-    "one_hop",
-    "two_hops",
-    "nearest_positive",
-    "owner",
-    "owners",
-    "density",
-)
 NEGATIVES = 8
 """Per anchor."""
 POSITIVES_AT_ONCE = 65536
@@ -201,6 +190,10 @@ class Evidence:
 
     def features(self, anchors: Int64, items: Int64, unseen: Int64) -> Float64:
         """Make the features of pairs: float64[P, 9], NaN = missing.
+
+        They are the similarity; how far it is above the mean of the anchor's nearest items; that of the item's
+        neighbours; the votes of one hop and of two; the nearest known positive; the other owners' score; their
+        number; and how dense the neighbourhood is.
 
         Args:
             anchors: int64[P].

@@ -11,16 +11,14 @@ that draw. ``foils.NegativeStream`` draws the side of every negative by ``head_s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from foils._array import Key
-from foils.candidates import Candidates, Kind
+from foils.candidates import Kind
 from foils.drawing import Urns
-from foils.positives import Units
 from foils.search import Inputs
+from foils.sources.drawn import OpenDraw
 from foils.sources.draws import Drawer
 from foils.sources.slots import Float64, Slots, head_share, require_triples
 
@@ -57,20 +55,7 @@ class Bernoulli(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         hpt, tph = slots.per_question[0::2], slots.per_question[1::2]
         return head_share(tph, hpt)
 
-    def open(self, inputs: Inputs) -> OpenBernoulli:
-        """Bind to the entities of a run."""
+    def open(self, inputs: Inputs) -> OpenDraw:
+        """Bind to the entities of a run; ``log_q`` = log(min(1, k / (n − deg))), exact."""
         require_triples(inputs.collection)
-        return OpenBernoulli(Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class OpenBernoulli:
-    """A Bernoulli source bound to the entities it draws from."""
-
-    drawer: Drawer
-    seed: int
-
-    def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Draw for each unit, within its side; ``log_q`` = log(min(1, k / (n − deg))), exact."""
-        items, log_q = self.drawer.draw(Key(self.seed, "source.bernoulli", 0), units, depth)
-        return Candidates.listed(units, items, "bernoulli", log_q)
+        return OpenDraw("bernoulli", Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)

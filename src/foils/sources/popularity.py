@@ -7,18 +7,17 @@ has weight 0 (for α > 0) and is never drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from foils._array import Key
-from foils.candidates import Candidates, Kind
+from foils.candidates import Kind
 from foils.drawing import Urns
-from foils.positives import Positives, Units
+from foils.positives import Positives
 from foils.search import Inputs
+from foils.sources.drawn import OpenDraw
 from foils.sources.draws import Drawer, Float64
 
 
@@ -47,25 +46,12 @@ class Popularity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def check(self, inputs: Inputs) -> None:
         """Nothing to look at."""
 
-    def open(self, inputs: Inputs) -> OpenPopularity:
-        """Count the positives and give every item its tickets."""
+    def open(self, inputs: Inputs) -> OpenDraw:
+        """Count the positives and give every item its tickets; ``log_q`` is conditional on the Gumbel threshold."""
         urns = Urns.weighted(self.weights(inputs.positives, inputs.mineable))
-        return OpenPopularity(Drawer.of_one(urns, inputs.forbidden), inputs.seed)
+        return OpenDraw("popularity", Drawer.of_one(urns, inputs.forbidden), inputs.seed)
 
     def weights(self, positives: Positives, mineable: npt.NDArray[np.bool_]) -> Float64:
         """Give float64[N], f_j^α; 0 where an item may not be mined."""
         counts = np.bincount(positives.given().items, minlength=len(mineable))
         return np.where(mineable, counts.astype(np.float64) ** self.alpha, 0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class OpenPopularity:
-    """A popularity source bound to the items it draws from."""
-
-    drawer: Drawer
-    seed: int
-
-    def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Draw for each unit; ``log_q`` is conditional on the Gumbel threshold."""
-        items, log_q = self.drawer.draw(Key(self.seed, "source.popularity", 0), units, depth)
-        return Candidates.listed(units, items, "popularity", log_q)

@@ -14,16 +14,14 @@ draws the side of every negative by ``head_share`` and adds its logarithm.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from foils._array import Key
-from foils.candidates import Candidates, Kind
+from foils.candidates import Kind
 from foils.drawing import Urns
-from foils.positives import Units
 from foils.search import Inputs
+from foils.sources.drawn import OpenDraw
 from foils.sources.draws import Drawer
 from foils.sources.slots import Float64, Slots, head_share, require_triples
 
@@ -60,21 +58,8 @@ class PseudoTyped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sizes = slots.entities.degrees
         return head_share(sizes[0::2], sizes[1::2])
 
-    def open(self, inputs: Inputs) -> OpenPseudoTyped:
-        """List the entities of every slot."""
+    def open(self, inputs: Inputs) -> OpenDraw:
+        """List the entities of every slot; ``log_q`` = log(min(1, k / (|slot| − deg))), exact."""
         slots = Slots.of(inputs.collection, inputs.positives, inputs.mineable)
         drawer = Drawer.of(Urns.equal(slots.entities), slots.of_anchors, inputs.forbidden)
-        return OpenPseudoTyped(drawer, inputs.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class OpenPseudoTyped:
-    """A pseudo-typed source bound to the slots it draws from."""
-
-    drawer: Drawer
-    seed: int
-
-    def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Draw for each unit from its slot; ``log_q`` = log(min(1, k / (|slot| − deg))), exact."""
-        items, log_q = self.drawer.draw(Key(self.seed, "source.pseudo_typed", 0), units, depth)
-        return Candidates.listed(units, items, "pseudo_typed", log_q)
+        return OpenDraw("pseudo_typed", drawer, inputs.seed)

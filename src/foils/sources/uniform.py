@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from foils._array import Key
-from foils.candidates import Candidates, Kind
+from foils.candidates import Kind
 from foils.drawing import Urns
-from foils.positives import Units
 from foils.search import Inputs
+from foils.sources.drawn import OpenDraw
 from foils.sources.draws import Drawer
 
 
@@ -39,19 +37,6 @@ class Uniform(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def check(self, inputs: Inputs) -> None:
         """Nothing to look at."""
 
-    def open(self, inputs: Inputs) -> OpenUniform:
-        """Bind to the items of a run."""
-        return OpenUniform(Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)
-
-
-@dataclass(frozen=True, eq=False)
-class OpenUniform:
-    """A uniform source bound to the items it draws from."""
-
-    drawer: Drawer
-    seed: int
-
-    def retrieve(self, units: Units, depth: int) -> Candidates:
-        """Draw for each unit; ``log_q`` = log(k / (n − deg)), exact."""
-        items, log_q = self.drawer.draw(Key(self.seed, "source.uniform", 0), units, depth)
-        return Candidates.listed(units, items, "uniform", log_q)
+    def open(self, inputs: Inputs) -> OpenDraw:
+        """Bind to the items of a run; ``log_q`` = log(k / (n − deg)), exact."""
+        return OpenDraw("uniform", Drawer.of_one(Urns.allowed(inputs.mineable), inputs.forbidden), inputs.seed)
