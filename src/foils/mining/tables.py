@@ -92,7 +92,6 @@ def negatives_table(candidates: Candidates, negatives: Negatives, names: Names, 
         return values
 
     scores = picked(column).astype(np.float32) if column != "rank" else np.full(len(at[0]), np.nan, np.float32)
-    sources = pa.array(candidates.sources, pa.string()).take(pa.array(picked("source"), pa.int32()))
     return pa.table(
         {
             "unit_id": names.unit_ids(units),
@@ -103,7 +102,7 @@ def negatives_table(candidates: Candidates, negatives: Negatives, names: Names, 
             "ranks": _lists(offsets, pa.array(picked("rank"), pa.int32())),
             "p_positive": _lists(offsets, pa.array(picked("p_positive"), pa.float32())),
             "log_q": _lists(offsets, pa.array(negatives.log_q[at], pa.float32())),
-            "source": _lists(offsets, sources),
+            "source": _lists(offsets, _named(picked("source"), candidates.sources).dictionary_decode()),
         }
     )
 
@@ -117,8 +116,6 @@ def candidates_table(settled: Settled, names: Names, left_out: LeftOut) -> pa.Ta
     def flat(cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return cells.reshape(-1) if every else cells[present]
 
-    sources = pa.array(candidates.sources, pa.string())
-    reasons = pa.DictionaryArray.from_arrays(pa.array(flat(settled.verdict.reason)), pa.array(REASONS, pa.string()))
     table = {
         "unit_id": names.unit_ids(units),
         "anchor": pa.array(units.anchors, pa.int64()),
@@ -131,8 +128,8 @@ def candidates_table(settled: Settled, names: Names, left_out: LeftOut) -> pa.Ta
         "needs_deeper": pa.array(settled.needs_deeper),
         "relaxed": pa.array(settled.relaxed, pa.int32()),
         "items": _lists(offsets, pa.array(flat(candidates.items), pa.int64())),
-        "reason": _lists(offsets, reasons),
-        "source": _lists(offsets, sources.take(pa.array(flat(candidates.columns["source"].values), pa.int32()))),
+        "reason": _lists(offsets, _named(flat(settled.verdict.reason), REASONS)),
+        "source": _lists(offsets, _named(flat(candidates.columns["source"].values), candidates.sources)),
         "p_positive": _lists(offsets, pa.array(flat(candidates.columns["p_positive"].values), pa.float32())),
         "log_q": _lists(offsets, pa.array(flat(candidates.columns["log_q"].values), pa.float32())),
     }
@@ -209,6 +206,11 @@ def _offsets(present: npt.NDArray[np.bool_]) -> Int64:
 
 def _lists(offsets: Int64, values: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def _named(codes: npt.NDArray[np.int8], names: Sequence[str]) -> pa.DictionaryArray:
+    """Name codes; the file has a dictionary of them anyway."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string()))
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[Int64, npt.NDArray[Any]]:
