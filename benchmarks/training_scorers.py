@@ -1,6 +1,7 @@
 """Do scorers of false negatives make a better model? SciFact, NFCorpus, cranfield; an adapter, and static vectors.
 
     FOILS_DATA=… python benchmarks/training_scorers.py [DATA…] [--vectors FOLDER] [--out docs/training-scorers.json]
+    FOILS_DATA=… python benchmarks/training_scorers.py [DATA…] --judge     # of scores and weights, without training
 
 Fixed before the run:
 
@@ -15,6 +16,9 @@ Fixed before the run:
 - Five seeds: order of the pairs, draws, first vectors. nDCG@10 of the test queries; paired differences to in-batch only
   and to naive-top-k, 95 % intervals over seeds and queries, one by one. The smallest effect of interest is 0.01; the
   verdicts are those of training_text.py.
+
+Beside the arms: the AUC of both scores over the candidates of the training queries, what is hidden as truth; and what
+``cet`` makes of the negatives, told nothing, and told the share of the positives that is hidden.
 
 Needs the extra ``minilm``. Prints the tables as Markdown, puts them into the page, and writes all numbers as JSON.
 """
@@ -33,6 +37,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scorers import auc
 from training_text import BASE, difference, encoded, interval, into_page, per_1000, shortly, table
 from training_text_jobs import IN_BATCH, NAIVE, Task, in_train, pairs_at, secret_of, sparse_nfcorpus
 
@@ -42,6 +47,7 @@ from foils.calibrating import calibrate
 from foils.collection import Collection
 from foils.evaluating import Interval, evaluate_vectors, paired_difference
 from foils.mining import Mined, mine
+from foils.records import find
 from foils.training import AdapterSettings, MinedNegatives, StaticSettings, bag_collection, fit_adapter, fit_static
 from foils.weights import CET, Soft, Weight, effective_sample_size
 
@@ -116,20 +122,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/training-scorers.json"), help="beside it lies the page")
     parser.add_argument("--vectors", type=Path, help="folder of DATA.q.npy and DATA.c.npy, instead of encoding")
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--judge", action="store_true", help="judge scores and weights anew; keep what was trained")
     options = parser.parse_args()
     report = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     for name in options.data or JOBS:
-        report[name] = measured(name, JOBS[name], options.vectors, options.seeds)
+        task = JOBS[name].task(foils.load(name))
+        frozen = encoded(name, task.data, options.vectors)
+        if not options.judge:
+            report[name] = measured(name, task, JOBS[name].epochs, frozen, options.seeds)
+        report[name]["judged"] = judge(task, frozen)
         options.out.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         found = markdown(report[name])
         sys.stdout.write(f"{name}\n\n{found}\n\n")
         into_page(options.out.with_suffix(".md"), name, found)
 
 
-def measured(name: str, job: Job, vectors: Path | None, seeds: int) -> dict[str, Any]:
+def measured(name: str, task: Task, epochs: Mapping[str, int], frozen: tuple[Any, Any], seeds: int) -> dict[str, Any]:
     """Train every arm of both kinds with every seed, and compare."""
-    task = job.task(foils.load(name))
-    frozen = encoded(name, task.data, vectors)
     began = time.process_time()
     base = evaluate_vectors(task.data, *frozen, metrics=[METRIC]).values[METRIC]
     rows = [{"model": "", "negatives": BASE, "metrics": {METRIC: {"mean": float(base.mean())}}}]
@@ -138,7 +147,7 @@ def measured(name: str, job: Job, vectors: Path | None, seeds: int) -> dict[str,
     for kind in KINDS:
         found: dict[str, Any] = {}
         for arm, negatives in mined.items():
-            runs = [trained(task.data, kind, job.epochs[kind], negatives, frozen, bags, seed) for seed in range(seeds)]
+            runs = [trained(task.data, kind, epochs[kind], negatives, frozen, bags, seed) for seed in range(seeds)]
             found[arm] = np.array([values for values, _ in runs])
             others = {one: found[one] for one in AGAINST if one in found and one != arm}
             rows.append(row_of(kind, arm, found[arm], others | {BASE: np.array([base] * seeds)}))
@@ -242,6 +251,50 @@ def of_negatives(task: Task, name: str, result: Mined, rows: MinedNegatives) -> 
         row["hidden"] = per_1000([hits.sum(axis=1)], [present.sum(axis=1)])
         row["hidden_weight"] = 1000 * float(weights[hits].sum() / weights.sum())
     return row
+
+
+# Judging
+
+
+def judge(task: Task, frozen: tuple[Any, Any]) -> dict[str, Any] | None:
+    """Say how well scores tell hidden positives, and what ``cet`` makes of them; None where nothing is hidden."""
+    if task.secret is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        result = mined_by(task.data, ARMS["cet"], frozen, Path(folder))
+    rows = result.rows(task.data)
+    negatives = MinedNegatives(*rows)
+    hits = task.secret.contains(negatives.anchors, negatives.items)
+    shown, hidden = task.data.positives().relation, task.secret
+    missed = len(hidden.items) / (len(hidden.items) + len(shown.items))
+    told = {"nothing": CET(), "the miss rate": CET(label_miss_rate=missed)}
+    return {
+        "auc": aucs(task, result),
+        "miss_rate": missed,
+        "cet": {name: weighed_by(result, weight, hits, negatives.items >= 0) for name, weight in told.items()},
+    }
+
+
+def aucs(task: Task, result: Mined) -> dict[str, float]:
+    """Give the chance that a hidden positive is scored above another candidate, by score."""
+    table = result.result.candidates()
+    lengths = np.array([len(items) for items in table["items"].to_pylist()])
+    ids = result.result.names.items.take(pa.array(table["items"].combine_chunks().flatten()))
+    anchors = np.repeat(find(table["unit_id"].combine_chunks(), task.data.anchors.ids), lengths)
+    truth = task.secret.contains(anchors, find(ids, task.data.items.ids))
+    scores = {name: table[f"score.{name}"].combine_chunks().flatten().to_numpy() for name in ("dense", SCORER)}
+    return {name: auc(values, truth) for name, values in scores.items()}
+
+
+def weighed_by(result: Mined, weight: CET, hits: Any, present: Any) -> dict[str, float]:
+    """Say what share of the positives a fit takes for missed, and how much negatives count."""
+    weights = np.where(present, np.exp(result.log_weights(weight).astype(float)), 0.0)
+    return {
+        "miss_rate_found": weight.fit(list(result.result.blocks())).label_miss_rate,
+        "hidden": float(weights[hits & present].mean()),
+        "others": float(weights[~hits & present].mean()),
+        "hidden_weight": 1000 * float(weights[hits & present].sum() / weights.sum()),
+    }
 
 
 # Training
