@@ -5,12 +5,14 @@
 
 A world is a population of pairs whose labels and scores are drawn: anchors with 1, 5 or 20 candidates, whose
 probability of a positive differs by anchor (beta, correlation 0.2 within an anchor), and a binormal scorer of a given
-AUC whose noise is shared within an anchor in part. Of each world 400 pairs are drawn by a design; the first 100, 200
-and all 400 labels are used as they are, and the looks of the design by one who stops at the first narrow interval.
+AUC whose noise is shared within an anchor in part. Its candidates are ranked by that score, and stand in the bands of
+ranks that ``foils review`` makes. Of each world 400 pairs are drawn by a design; the first 100, 200 and all 400 labels
+are used as they are, and the looks of the design by one who stops at the first narrow interval.
 
-Three more tables: an interval that takes labels of one anchor for independent; how many plain labels the scorer is
-worth; and what a useless scorer costs. Writes docs/measured-rate.json and docs/measured-rate.md. ``--quick`` takes half
-a minute; ``--only`` looks closer at some worlds, such as with another seed. Neither writes.
+Two more tables: an interval that takes labels of one anchor for independent; and how many plain labels the scorer is
+worth, what a useless one costs, and what one costs that tells known positives well and these pairs not at all. Writes
+docs/measured-rate.json and docs/measured-rate.md. ``--quick`` takes half a minute; ``--only`` looks closer at some
+worlds, such as with another seed. Neither writes.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,15 +36,23 @@ from foils._array import Key
 from foils.estimating import Population, draw_design
 from foils.estimating.moments import Sample, Target, fit, sample_of
 from foils.estimating.rate import interval_of
+from foils.labelling.population import FIRST_RANKS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RATES, AUCS, CANDIDATES, SIZES = (0.005, 0.03, 0.1, 0.4), (0.5, 0.7, 0.9, 1.0), (1, 5, 20), (100, 200, 400)
 TARGETS: tuple[Target, ...] = ("file", "recipe")
+STOP_KEYS = ("target", "candidates", "rate", "auc", "labels")
 PAIRS, CORRELATION, SHARED_NOISE, KNOWN = 2000, 0.2, 0.3, 200
 NARROW = {0.005: 0.03, 0.03: 0.05, 0.1: 0.1, 0.4: 0.2}
 """Width at which labelling stops, by rate: some stop early, some late, some never."""
 LEAST, MOST, FEW = 0.935, 0.975, 10
-WORTH_PAIRS, WORTH_TIMES = 10_000, (1.0, 1.6, 2.0, 2.5, 3.0)
+FIRST, EVERY = "first narrow", "every look"
+"""Coverage at the first narrow interval, where one stops; and of all looks together."""
+WORTH_PAIRS, WORTH_TIMES, WORTH_SHARE = 10_000, (1.0, 1.6, 2.0, 2.5, 3.0), 4
+"""Of each fourth repetition the worth is measured: one takes as long as several others."""
+GOOD = 0.9
+"""AUC of the scorer whose worth is measured, and which the praised one shows on known positives."""
+LEAST_WORTH, MOST_COST = 1.6, 1.05
 PARTS = 4
 
 
@@ -61,11 +72,21 @@ class World(NamedTuple):
         alone, spread = self.candidates == 1, 1 / self.correlation - 1
         chance = np.full(count, self.rate) if alone else rng.beta(self.rate * spread, (1 - self.rate) * spread, count)
         truth = (rng.random(len(anchors)) < chance[anchors]).astype(np.float64)
-        distance = min(np.sqrt(2) * float(ndtri(min(self.auc, 1 - 1e-15))), 12.0)
         shared = 0.0 if alone else SHARED_NOISE
         noise = np.sqrt(shared) * rng.normal(size=count)[anchors] + np.sqrt(1 - shared) * rng.normal(size=len(anchors))
-        known = distance + rng.normal(size=KNOWN)
-        return Population(anchors, np.zeros(len(anchors), np.int64), distance * truth + noise, known), truth
+        scores = distance_of(self.auc) * truth + noise
+        known = distance_of(self.auc) + rng.normal(size=KNOWN)
+        return Population(anchors, self.bands(scores), scores, known), truth
+
+    def bands(self, scores: np.ndarray) -> np.ndarray:
+        """Give the band of each pair's rank among the candidates of its anchor, int64[pairs]."""
+        ranks = np.argsort(np.argsort(-scores.reshape(-1, self.candidates), axis=1), axis=1) + 1
+        return np.searchsorted(FIRST_RANKS, ranks.ravel(), side="right") - 1
+
+
+def distance_of(auc: float) -> float:
+    """Give the distance between the scores of positives and of negatives."""
+    return min(np.sqrt(2) * float(ndtri(min(auc, 1 - 1e-15))), 12.0)
 
 
 class Counted(NamedTuple):
@@ -92,12 +113,10 @@ def cell(task: tuple[World, int, int]) -> dict[tuple[str, Any], list[Counted]]:
             sample = sample_of(population, design.order[:m], design.pi[:m] * (m / len(labels)), start=design.start)
             for target, interval in intervals(sample, labels[:m], 0.95).items():
                 found.setdefault((target, m), []).append(count(interval, truths[target], labels[:m]))
-        if world.candidates != 5:
-            continue
         stopped, everywhere = stop(population, design, labels, world.rate, truths)
         for target in TARGETS:
-            found.setdefault((target, "first narrow"), []).append(stopped[target])
-            found.setdefault((target, "every look"), []).append(everywhere[target])
+            found.setdefault((target, FIRST), []).append(stopped[target])
+            found.setdefault((target, EVERY), []).append(everywhere[target])
     return found
 
 
@@ -156,28 +175,34 @@ def clustered(task: tuple[World, int, int]) -> dict[str, float]:
 
 
 def worth(task: tuple[float, int, int, int]) -> dict[str, float]:
-    """Say how many times as many plain labels give the width that a scorer of AUC 0.9 gives; and a useless one."""
+    """Say how many times as many plain labels give the width that a good scorer gives; and what useless ones cost."""
     rate, n, repetitions, seed = task
     rng = np.random.default_rng([seed, 78, round(1000 * rate), n])
-    good, useless, plain = [], [], []
+    guided: dict[str, list[float]] = {"good": [], "useless": [], "praised": []}
+    plain = []
     for repetition in range(repetitions):
         key = Key(seed, "worth", repetition)
-        for auc, widths in ((0.9, good), (0.5, useless)):
-            population, truth = World(5, rate, auc, WORTH_PAIRS).draw(rng)
-            widths.append(width(population, truth, n, key))
-        blind = Population(population.anchors, population.bands)
+        good, found = World(5, rate, GOOD, WORTH_PAIRS).draw(rng)
+        useless, truth = World(5, rate, 0.5, WORTH_PAIRS).draw(rng)
+        praised = replace(useless, known=distance_of(GOOD) + rng.normal(size=KNOWN))
+        guided["good"].append(width(good, found, n, key))
+        guided["useless"].append(width(useless, truth, n, key))
+        guided["praised"].append(width(praised, truth, n, key))
+        blind = Population(useless.anchors, np.zeros(useless.size, np.int64))
         plain.append([width(blind, truth, round(n * times), key) for times in WORTH_TIMES])
-    by_times = np.mean(plain, axis=0)
-    times = np.exp(np.interp(-np.log(np.mean(good)), -np.log(by_times), np.log(WORTH_TIMES)))
+    by_times, wide = np.mean(plain, axis=0), {name: float(np.mean(widths)) for name, widths in guided.items()}
+    times = np.exp(np.interp(-np.log(wide["good"]), -np.log(by_times), np.log(WORTH_TIMES)))
     return dict(
         rate=rate,
         labels=n,
+        repetitions=repetitions,
         worth=float(times),
-        ideal=ideal(rate, 0.9),
-        width=float(np.mean(good)),
+        ideal=ideal(rate, GOOD),
+        width=wide["good"],
         plain_width=float(by_times[0]),
         width_of_1_6_times=float(by_times[1]),
-        useless=float(np.mean(useless) / by_times[0]),
+        useless=float(wide["useless"] / by_times[0]),
+        praised=float(wide["praised"] / by_times[0]),
     )
 
 
@@ -227,7 +252,9 @@ def gathered(worlds: Iterable[World], parts: Iterable[dict[tuple[str, Any], list
 
 
 def fails(row: dict[str, Any]) -> bool:
-    """Tell whether a cell misses its bar."""
+    """Tell whether a cell misses its bar; all looks together have none."""
+    if row["labels"] == EVERY:
+        return False
     too_wide = isinstance(row["labels"], int) and row["positives"] >= FEW and row["coverage"] > MOST
     return bool(row["coverage"] < LEAST or too_wide)
 
@@ -243,12 +270,13 @@ def markdown(facts: dict[str, Any]) -> str:
         for k, rate, auc in itertools.product(CANDIDATES, RATES, AUCS):
             shown = [shown_cell(rows[k, rate, auc, m]) for m in SIZES]
             lines += [f"| {k} | {rate:.1%} | {auc} | " + " | ".join(shown) + " |"]
-    lines += ["\n### Stopping at looks\n", "| target | rate | AUC | at the first narrow interval | at every look |"]
-    lines += ["|---|---|---|---|---|"]
-    stops = {(r["target"], r["rate"], r["auc"], r["labels"]): r for r in facts["cells"] if isinstance(r["labels"], str)}
-    for target, rate, auc in itertools.product(TARGETS, RATES, AUCS):
-        shown = [f"{stops[target, rate, auc, how]['coverage']:.1%}" for how in ("first narrow", "every look")]
-        lines += [f"| {target} | {rate:.1%} | {auc} | " + " | ".join(shown) + " |"]
+    lines += ["\n### Stopping at looks\n"]
+    lines += ["| target | candidates per anchor | rate | AUC | at the first narrow interval | at every look |"]
+    lines += ["|---|---|---|---|---|---|"]
+    stops = {tuple(r[name] for name in STOP_KEYS): r for r in facts["cells"] if isinstance(r["labels"], str)}
+    for target, k, rate, auc in itertools.product(TARGETS, CANDIDATES, RATES, AUCS):
+        shown = [shown_stop(stops[target, k, rate, auc, how]) for how in (FIRST, EVERY)]
+        lines += [f"| {target} | {k} | {rate:.1%} | {auc} | " + " | ".join(shown) + " |"]
     lines += ["\n### Labels of one anchor taken for independent\n"]
     lines += ["| rate | anchors | labels | by anchor | taken for independent |", "|---|---|---|---|---|"]
     lines += [
@@ -257,21 +285,40 @@ def markdown(facts: dict[str, Any]) -> str:
         for r in facts["clustered"]
     ]
     lines += ["\n### Worth of the scorer\n"]
+    lines += [f"{facts['worth'][0]['repetitions']:,} repetitions of each row, {WORTH_PAIRS:,} pairs, 5 per anchor.\n"]
+    lines += ["| rate | labels | worth at AUC 0.9 | ideal | width with a useless scorer | praised but useless |"]
+    lines += ["|---|---|---|---|---|---|"]
     lines += [
-        "| rate | labels | worth at AUC 0.9 | ideal | width of a useless scorer's interval |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {r['rate']:.0%} | {r['labels']} | {r['worth']:.2f} × | {r['ideal']:.2f} × | {r['useless'] - 1:+.1%} |"
+        f"| {r['rate']:.0%} | {r['labels']} | {shown_worth(r['worth'])} | {r['ideal']:.2f} × | "
+        f"{shown_cost(r['useless'])} | {shown_cost(r['praised'])} |"
         for r in facts["worth"]
     ]
     return "\n".join(lines) + "\n"
 
 
+def bold(shown: str, *, missed: bool) -> str:
+    """Make what misses its bar bold."""
+    return f"**{shown}**" if missed else shown
+
+
+def shown_worth(times: float) -> str:
+    """Show how many times as many plain labels a scorer is worth."""
+    return bold(f"{times:.2f} ×", missed=times < LEAST_WORTH)
+
+
+def shown_cost(ratio: float) -> str:
+    """Show a width beside that of plain labels."""
+    return bold(f"{ratio - 1:+.1%}", missed=ratio > MOST_COST)
+
+
+def shown_stop(row: dict[str, Any]) -> str:
+    """Show the coverage of one who stops."""
+    return bold(f"{row['coverage']:.1%}", missed=fails(row))
+
+
 def shown_cell(row: dict[str, Any]) -> str:
     """Show a coverage; bold where it misses its bar, in brackets where few positives are expected."""
-    shown = f"{row['coverage']:.1%}"
-    shown = f"**{shown}**" if fails(row) else shown
+    shown = bold(f"{row['coverage']:.1%}", missed=fails(row))
     return shown if row["positives"] >= FEW else f"({shown})"
 
 
@@ -313,7 +360,7 @@ def main() -> None:
             return
         few = [World(20, rate, 0.7, 20 * anchors, 0.3) for anchors in (20, 40) for rate in (0.1, 0.4)]
         ignoring = pool.map(clustered, [(world, repetitions, options.seed) for world in few], chunksize=1)
-        cases = [(rate, n, max(repetitions // 20, 4), options.seed) for rate in RATES[1:] for n in SIZES]
+        cases = [(rate, n, max(repetitions // WORTH_SHARE, 4), options.seed) for rate in RATES[1:] for n in SIZES]
         worths = pool.map(worth, cases, chunksize=1)
     facts = dict(repetitions=repetitions, seed=options.seed, cells=cells, clustered=ignoring, worth=worths)
     page = markdown(facts)
@@ -343,7 +390,7 @@ def summary(facts: dict[str, Any]) -> str:
     """Say in a few sentences what came out, and name the cells that miss."""
     fixed = [row for row in facts["cells"] if isinstance(row["labels"], int)]
     many = [row for row in fixed if row["positives"] >= FEW]
-    narrow, looks = ([row for row in facts["cells"] if row["labels"] == how] for how in ("first narrow", "every look"))
+    narrow, looks = ([row for row in facts["cells"] if row["labels"] == how] for how in (FIRST, EVERY))
     low, top, first, every = (
         f"{pick(row['coverage'] for row in rows):.1%}"
         for pick, rows in ((min, fixed), (max, many), (min, narrow), (min, looks))
@@ -354,11 +401,15 @@ def summary(facts: dict[str, Any]) -> str:
         f"{row['labels']}{' labels' if isinstance(row['labels'], int) else ''}: {row['coverage']:.1%}"
         for row in bad
     )
+    least, useless, praised = (
+        pick(row[name] for row in facts["worth"]) for pick, name in ((min, "worth"), (max, "useless"), (max, "praised"))
+    )
     return (
         f"{facts['repetitions']:,} repetitions of each world. Of {len(fixed)} cells the least coverage is {low}; the "
         f"largest where at least {FEW} positives are found on average is {top}; the least at the first narrow interval "
         f"is {first}, and that of all looks together {every}. Cells that miss their bar: {len(bad)}"
-        f"{f' ({named})' if bad else ''}."
+        f"{f' ({named})' if bad else ''}. A scorer of AUC {GOOD} is worth at least {least:.2f} × as many plain labels; "
+        f"a useless one makes the interval at most {useless - 1:.1%} wider, a praised one {praised - 1:.1%}."
     )
 
 

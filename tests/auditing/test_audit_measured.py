@@ -111,6 +111,8 @@ def test_after_the_last_look_more_labels_need_a_new_design(result, truth, world)
     found = audited.report.measured
     assert found.shown == found.asked == 60 < 60 + found.mined_false_negative_rate.file.to_halve
     assert "they need a new, larger design, as this one of 60 cannot grow" in rate_words(found)[-1]
+    more = 60 + found.mined_false_negative_rate.file.to_halve
+    assert f"(foils review {result.path} --labels {more} says how" in audited.summary()
     assert "more, in a new, larger design" in audited.html()
 
 

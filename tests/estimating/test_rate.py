@@ -11,7 +11,7 @@ from foils._array import Key
 from foils.errors import InputError
 from foils.estimating import Design, Label, Population, Rate, at_look, draw_design, estimate_rate
 from foils.estimating.design import looks
-from foils.estimating.moments import fit, sample_of
+from foils.estimating.moments import FEWEST_IN_STRATUM, fit, sample_of
 
 KEY = Key(0, "test", 0)
 
@@ -277,6 +277,26 @@ def test_cells_part_the_scores_wherever_they_are_cut(bands):
         drawn = np.bincount(group, weights=population.weights[scored]) / population.weights[scored].sum()
         assert drawn[1:-1] == pytest.approx(0.2, abs=0.01)
         assert drawn[0] == pytest.approx(0.2 * (1 - start % 1), abs=0.01)
+
+
+@pytest.mark.parametrize("n", [100, 400])
+def test_a_band_is_parted_from_its_score_group_where_both_have_labels_enough(n):
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=2000)
+    population = Population(np.arange(2000) // 5, np.arange(2000) % 3, scores, rng.normal(size=100) + 1.8)
+    for seed in range(10):
+        design = draw_design(population, n, Key(seed, "test", 0))
+        sample = sample_of(population, design.order, design.pi, start=design.start)
+        assert np.bincount(sample.strata[design.order]).min() >= FEWEST_IN_STRATUM
+        groups = population.groups(design.start)
+        labels = np.bincount(groups[design.order], minlength=groups.max() + 1)
+        for group, count in enumerate(labels):
+            parts = len(set(sample.strata[groups == group]))
+            assert parts == 1 if count < 2 * FEWEST_IN_STRATUM else 1 <= parts <= 3
+            shared = set(sample.strata[groups == group]) & set(sample.strata[groups > group])
+            assert not shared or min(count, labels[-1]) < FEWEST_IN_STRATUM
+        if n == 400:
+            assert len(set(sample.strata)) > len(labels)
 
 
 ANCHORS = np.arange(6)

@@ -1,7 +1,9 @@
 """Designs that are kept, and the rates that follow from labels."""
 
+import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -10,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from label_world import World, record_all
 
+from foils._array import Key
 from foils.errors import FolderError, InputError
-from foils.estimating import Label, at_look, estimate_rate
+from foils.estimating import Label, Population, at_look, draw_design, estimate_rate
 from foils.labelling import (
     LabelStore,
     export_labels,
@@ -21,7 +24,7 @@ from foils.labelling import (
     next_look,
     stored_or_drawn,
 )
-from foils.labelling.drawn import prefix_labels, stored
+from foils.labelling.drawn import keep, prefix_labels, stored
 from foils.labelling.events import Event, State
 from foils.labelling.wording import halving_words, look_words, measured_words
 from foils.reporting.text import percent
@@ -65,13 +68,71 @@ def test_a_design_of_more_than_there_is(world):
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"scorer": "bm25"}])
 def test_another_design_is_refused(world, other):
-    stored_or_drawn(world.result(), n=40)
+    drawn, _ = stored_or_drawn(world.result(), n=40)
+    label(world, drawn, [Label.NEGATIVE])
     with pytest.raises(InputError, match=r"was drawn with .*--export"):
         stored_or_drawn(world.result(), **other)
 
 
+@pytest.mark.parametrize("other", [{"n": 80}, {"n": 20}, {"seed": 1}])
+def test_a_design_without_any_label_gives_way_to_what_is_asked_for(world, other):
+    first, _ = stored_or_drawn(world.result(), n=40)
+    said = []
+    second, _ = stored_or_drawn(world.result(), **other, say=said.append)
+    assert said[0] == "no label is stored yet: the design of 40 pairs of before gives way to a new one"
+    assert second.facts.n == other.get("n", 120)  # of 200 by default, all there are
+    assert second.facts.seed == other.get("seed", 0)
+    assert second.pairs != first.pairs
+    kept, _ = stored_or_drawn(world.result())
+    assert (kept.pairs, kept.facts) == (second.pairs, second.facts)
+    label(world, second, [Label.NEGATIVE])
+    with pytest.raises(InputError, match="was drawn with"):
+        stored_or_drawn(world.result(), seed=9)
+    with (
+        closing(sqlite3.connect(LabelStore.of(world.out).path)) as connection,
+        pytest.raises(sqlite3.DatabaseError, match="only added to"),  # the triggers are there again
+    ):
+        connection.execute("DELETE FROM pairs")
+
+
+def test_a_label_that_was_taken_back_binds_a_design_too(world):
+    drawn, _ = stored_or_drawn(world.result(), n=40)
+    store = LabelStore.of(world.out)
+    store.record(Event("t", *drawn.pairs[0], Label.NEGATIVE), 0)
+    store.undo("u", store.undoable().number)
+    with pytest.raises(InputError, match="cannot grow"):
+        stored_or_drawn(world.result(), n=80)
+
+
+def test_a_design_that_another_process_drew_meanwhile_is_not_replaced(world):
+    stored_or_drawn(world.result(), n=40)
+    store = LabelStore.of(world.out)
+    there = stored(store)
+    stored_or_drawn(world.result(), n=50)
+    with pytest.raises(FolderError, match="another process has just drawn a design"):
+        keep(store, there, there)
+
+
+def test_exported_labels_count_again_in_the_same_draw(world, tmp_path):
+    """As the message about a damaged file says: away with it, import, and the same numbers as before."""
+    first, _ = stored_or_drawn(world.result(), n=100, seed=3)
+    label(world, first, [Label(int(n % 10 == 0)) for n in range(60)])
+    before = measure(world.result())
+    export_labels(world.out, tmp_path / "labels.csv")
+    path = LabelStore.of(world.out).path
+    path.write_bytes(b"not a database " * 100)
+    with pytest.raises(FolderError, match=r"is damaged.* move it away; then, .*--import FILE.*--labels N --seed S"):
+        import_labels(world.result(), tmp_path / "labels.csv")
+    path.unlink()
+    import_labels(world.result(), tmp_path / "labels.csv")
+    second, _ = stored_or_drawn(world.result(), n=100, seed=3)
+    assert second.pairs == first.pairs
+    assert measure(world.result()).look == before.look
+
+
 def test_a_design_does_not_shrink(world):
-    stored_or_drawn(world.result(), n=100)
+    drawn, _ = stored_or_drawn(world.result(), n=100)
+    label(world, drawn, [Label.NEGATIVE])
     with pytest.raises(InputError, match=r"--labels 80: .* was drawn with 100; .*stop at whichever .*: 60, 100$"):
         stored_or_drawn(world.result(), n=80)
 
@@ -98,7 +159,8 @@ def test_a_design_does_not_grow_and_the_message_leads_to_a_larger_one(world, tmp
 
 
 def test_negatives_that_changed(world):
-    stored_or_drawn(world.result(), n=40)
+    drawn, _ = stored_or_drawn(world.result(), n=40)
+    label(world, drawn, [Label.NEGATIVE])
     path = world.out / "manifest.json"
     path.write_text(path.read_text().replace('"negatives": "', '"negatives": "0'))
     for use in (stored_or_drawn, measure):
@@ -166,12 +228,24 @@ def test_the_words_of_a_look(world):
     )
 
 
+def test_sixty_labels_without_a_positive_bound_the_rate_as_the_page_says():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "review.md").read_text(encoding="utf-8")
+    said = re.search(r'at most about ([\d.]+) %" \(([\d.]+) % if', " ".join(page.split()))
+    pairs = np.arange(8000)
+    population = Population(pairs // 8, pairs % 8 // 4)
+    design = draw_design(population, 200, Key(0, "test", 0))
+    found = [rate(population, design, np.zeros(60, np.int8)).high for rate in (at_look, estimate_rate)]
+    assert found == pytest.approx([float(number) / 100 for number in said.groups()], abs=0.001)
+
+
 def test_more_labels_than_the_design_has_left_need_a_new_one(world):
     within = "About 30 more labels would halve the interval."
     assert halving_words(30, 60, 100) == halving_words(30, 70, 100) == within
     beyond = halving_words(30, 71, 100)
     assert beyond.startswith("About 30 more labels would halve the interval; they need a new, larger design, as this ")
-    assert "--labels 101 " in beyond
+    assert "(foils review FOLDER --labels 101 says" in beyond
+    assert "(foils review 'a folder' --labels 101 says" in halving_words(30, 71, 100, "a folder")
+    assert halving_words(None, 71, 100) == "Labelling all would not halve the interval."
     drawn, _ = stored_or_drawn(world.result(), n=60)
     label(world, drawn, [Label(int(n % 10 == 0)) for n in range(60)])
     found = measure(world.result())

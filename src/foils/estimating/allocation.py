@@ -4,8 +4,11 @@ The variance of the estimate is least where pi is proportional to the standard d
 (Neyman, 1934; active inference: Zrnic and Candès, 2024). It is taken from the binormal model of a scorer with this AUC:
 negatives N(0, 1), positives N(d, 1), d = √2 Φ⁻¹(AUC), so that p(z) = θ φ(z − d) / (θ φ(z − d) + (1 − θ) φ(z)).
 
-The rate θ is what is asked, so v = p (1 − p) / θ (1 − θ) is averaged over ``RATES``. ``FLOOR`` bounds what a scorer
-that looks good and is useless can cost: the variance is at most that of equal chances times the mean of 1 / weight.
+The rate θ is what is asked, so v = p (1 − p) / θ (1 − θ) is averaged over ``RATES``. A scorer that looks good and is
+useless costs the variance of equal chances times the mean of 1 / weight. Of all weights with the same such cost
+√(v + ``FLOOR``) makes the variance least. The floor keeps √(mean 1 / weight) within 1.043 whatever the AUC, and so the
+width within 5 % as long as no more than a seventh of all pairs is labelled. The rates are low ones, where positives are
+dear. A floor of 0.2 cost up to 7 %, and a good scorer was worth 2 to 3 % more.
 A weight never falls as the score rises: a scorer that is not worse than useless then finds at least as many positives
 as equal chances do, which the upper end of an interval without positives relies on.
 """
@@ -20,10 +23,12 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 Float64 = npt.NDArray[np.float64]
 
-RATES = (0.03, 0.1, 0.4)
-FLOOR = 0.2
+RATES = (0.03, 0.1)
+FLOOR = 0.65
 BEST = 0.95
 """An AUC above it is taken as this."""
+EDGE = 1e-9
+"""Chances this near to 1 are 1: a pair that is drawn for sure adds no variance."""
 GRID = np.linspace(-5.5, 9.0, 2901)
 
 
@@ -72,7 +77,7 @@ def inclusion_probabilities(weights: Float64, n: int) -> Float64:
     while True:
         left, room = weights[~certain].sum(), n - np.count_nonzero(certain)
         pi = np.where(certain, 1.0, weights * (room / left) if left > 0 else 1.0)
-        beyond = ~certain & (pi >= 1)
+        beyond = ~certain & (pi >= 1 - EDGE)
         if not beyond.any():
             return pi
         certain |= beyond

@@ -44,7 +44,7 @@ def guess(strengths: Float64, folds: Int64, places: Int64, positives: Float64, w
     at, y, w = strengths[places][scored], positives[scored], weights[scored]
     own = folds[places][scored]
     slopes, intercepts = _fitted(*(_others(own, side) for side in _sums(at, y, w)))
-    fitted = expit(intercepts[folds] + slopes[folds] * np.nan_to_num(strengths))
+    fitted = expit(intercepts[folds] + slopes[folds] * np.where(np.isnan(strengths), 0.0, strengths))
     g: Float64 = np.where(np.isnan(strengths) | (slopes[folds] == 0), 0.0, fitted)
     return g
 

@@ -105,14 +105,14 @@ class Met:
 
 def sample_of(population: Population, order: Int64, pi: Float64, within: Bool | None = None, *, start: float) -> Sample:
     """Prepare the labelled pairs of a population, or of the part where ``within`` is True; ``start`` is the draw's."""
-    cells = population.cells(start)
+    cells, groups = population.cells(start), population.groups(start)
     if within is None:
-        strata = _merged(cells, order)
+        strata = _merged(cells, groups, order)
         return Sample(population.clusters, strata, population.strengths, population.folds, order, pi)
     inside = within[order]
     places = (np.cumsum(within) - 1)[order[inside]]
     anchors = np.unique(population.clusters[within], return_inverse=True)[1]
-    strata = _merged(np.unique(cells[within], return_inverse=True)[1], places)
+    strata = _merged(np.unique(cells[within], return_inverse=True)[1], groups[within], places)
     return Sample(anchors, strata, population.strengths[within], population.folds[within], places, pi[inside])
 
 
@@ -235,15 +235,23 @@ def _centred(column: Float64, h: Int64, weights: Float64, sizes: Float64) -> Flo
     return centred
 
 
-def _merged(cells: Int64, places: Int64) -> Int64:
-    """Merge neighbouring cells, 0 … C − 1, until each stratum has labels enough; int64[N]."""
+def _merged(cells: Int64, groups: Int64, places: Int64) -> Int64:
+    """Merge neighbouring cells, 0 … C − 1, until each stratum has labels enough; int64[N].
+
+    A band is parted from its score group only where both parts have enough: the draw spreads over cells, so a stratum
+    of one group's low end and the next one's high end would seem to vary more than any draw does.
+    """
     counts = np.bincount(cells[places], minlength=int(cells.max()) + 1)
-    strata = np.zeros(len(counts), np.int64)
-    stratum, held, left = 0, 0, len(places)
+    of_cell, strata, ends = np.zeros_like(counts), np.zeros_like(counts), np.cumsum(counts)
+    of_cell[cells] = groups
+    lasts = ends[np.searchsorted(of_cell, of_cell, side="right") - 1]
+    stratum, held, of_group = 0, 0, 0
     for cell, count in enumerate(counts.tolist()):
-        if held >= FEWEST_IN_STRATUM and left >= FEWEST_IN_STRATUM:
-            stratum, held = stratum + 1, 0
+        begins = cell > 0 and of_cell[cell] > of_cell[cell - 1]
+        have, last = (held, len(places)) if begins else (of_group, lasts[cell])
+        if have >= FEWEST_IN_STRATUM and last - ends[cell] + count >= FEWEST_IN_STRATUM:
+            stratum, held, of_group = stratum + 1, 0, 0
         strata[cell] = stratum
-        held, left = held + count, left - count
+        held, of_group = held + count, count if begins else of_group + count
     merged: Int64 = strata[cells]
     return merged

@@ -78,6 +78,12 @@ class Population:
         return clusters
 
     @cached_property
+    def numbered_bands(self) -> Int64:
+        """int64[N], the bands numbered without gaps."""
+        numbered: Int64 = np.unique(self.bands, return_inverse=True)[1]
+        return numbered
+
+    @cached_property
     def folds(self) -> Int64:
         """int64[N], the fold of each pair's anchor."""
         return folds_of(self.anchors)
@@ -125,9 +131,13 @@ class Population:
         Args:
             start: Where the score groups are cut, as a part of a group, 0 … 1.
         """
-        groups = np.nan_to_num(np.floor(self.below * SCORE_GROUPS + start), nan=SCORE_GROUPS + 1).astype(np.int64)
-        cells: Int64 = np.unique(groups * (self.bands.max() + 1) + self.bands, return_inverse=True)[1]
+        codes = self.groups(start) * (self.numbered_bands.max() + 1) + self.numbered_bands
+        cells: Int64 = (np.cumsum(np.bincount(codes) > 0) - 1)[codes]
         return cells
+
+    def groups(self, start: float) -> Int64:
+        """Give the score group of each pair, int64[N], rising with the score; the last is of pairs without a score."""
+        return np.nan_to_num(np.floor(self.below * SCORE_GROUPS + start), nan=SCORE_GROUPS + 1).astype(np.int64)
 
 
 def _whole(name: str, numbers: Any) -> Int64:
