@@ -167,6 +167,26 @@ def test_on_other_data_the_encoder_cannot_be_told(run, data, fitted, other_encod
     assert "warning" not in told
 
 
+def test_on_other_data_python_says_that_the_encoder_cannot_be_told(data, fitted, other_encoder):
+    setting = read_calibration(fitted).setting()
+
+    def mined():
+        vectors = {"query_vectors": data.queries, "item_vectors": data.corpus}
+        collection = foils.Collection.from_beir(data.path)
+        return foils.mine(collection, "naive-top-k", negatives=4, settings=["source.dense.k=25", setting], **vectors)
+
+    lines = data.lines("corpus.jsonl")
+    data.write("corpus.jsonl", [lines[0].replace('"text": "', '"text": "other '), *lines[1:]])
+    mined()  # the very vectors
+    other_encoder()
+    with pytest.warns(UserWarning, match="whether vectors.model are of the same encoder cannot be told") as told:
+        other = mined()
+    assert [one.filename for one in told] == [__file__]
+    with pytest.warns(UserWarning, match="on other data, so whether vectors.model") as told:
+        other.rethreshold([setting, RATE])
+    assert [one.filename for one in told] == [__file__]
+
+
 def test_another_reranker_is_found_on_any_data(fitted):
     file = read_calibration(fitted)
     inputs = {"collection": "one", "scorers.cross_encoder.model": "a", "vectors.model.anchors": "q"}

@@ -9,6 +9,7 @@ from label_world import record_all
 from foils.labelling import LabelStore, stored_or_drawn
 from foils.labelling.events import BY_WORD, Event
 from foils.mining.stored import Result
+from foils.reviewing.server import listening
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def served(monkeypatch):
     """What would be served, instead of a server that runs until Ctrl-C."""
     seen = []
 
-    def serve(review, port, ready):
-        ready(f"http://127.0.0.1:{port}/?token=t")
+    def serve(review, opened, ready):
+        ready(f"http://127.0.0.1:{opened.getsockname()[1]}/?token=t")
         seen.append(review)
         raise KeyboardInterrupt
 
@@ -42,12 +43,11 @@ def label(out, words):
 
 
 def test_serving(run, data, mined, served):
-    said = run("review", mined, "--data", data.path, "--labels", 10, "--port", 7000, "--seed", 2)
+    said = run("review", mined, "--data", data.path, "--labels", 10, "--seed", 2)
     assert said.code == 0
-    assert said.out == "label at: http://127.0.0.1:7000/?token=t\n"
+    assert said.out == f"label at: {served[0]}\n"
     assert "10 of 19 negatives drawn to be labelled, guided by dense" in said.err
     assert "0 of 10 are labelled; the same command goes on" in said.err
-    assert served[0] == "http://127.0.0.1:7000/?token=t"
     assert (len(served[1].drawn), served[1].drawn.facts.seed) == (10, 2)
     again = run("review", mined, "--data", data.path, "--no-browser")
     assert again.code == 0
@@ -154,6 +154,24 @@ def test_labels_without_a_design(run, mined, tmp_path):
 def test_what_is_refused(run, data, mined, served, options, message):
     said = run("review", mined, *(option.format(data=data.path) for option in options))
     assert message in said.error.replace("\n", " ")
+    assert served == []
+
+
+def test_what_the_design_forbids_is_refused_before_data_are_asked_for(run, mined, served):
+    drawn, _ = stored_or_drawn(Result(mined), n=10)
+    record_all(LabelStore.of(mined), [Event("t", *drawn.pairs[0], BY_WORD["negative"])])
+    said = run("review", mined, "--labels", 19)
+    assert said.code == 2
+    assert "was drawn with 10 and cannot grow" in said.error
+    assert "was drawn with 0, and labels belong to it" in run("review", mined, "--seed", 5).error
+    assert served == []
+
+
+def test_a_port_that_cannot_be_had_leaves_no_design_behind(run, data, mined, served):
+    with listening(0) as opened:
+        said = run("review", mined, "--data", data.path, "--labels", 10, "--port", opened.getsockname()[1])
+    assert "choose another, or 0" in said.error.replace("\n", " ")
+    assert not LabelStore.of(mined).exists
     assert served == []
 
 

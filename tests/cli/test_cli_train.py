@@ -84,7 +84,7 @@ def test_a_result_that_is_short_or_empty(run, data, train, tmp_path):
     command = ("mine", data.path, "--recipe", "max-score", "--negatives", 3, "--out", folder, "--fresh", *data.vectors)
     stats = run(*command, "--json", "--set", "rules.max_score.threshold=-1").json()["stats"]
     assert stats["negatives"] == 0
-    assert "the mined negatives are none at all" in train("--mined", folder, model=tmp_path / "other").error
+    assert "short holds no negatives at all" in train("--mined", folder, model=tmp_path / "other").error
     assert not (tmp_path / "other").exists()
 
 

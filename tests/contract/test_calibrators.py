@@ -61,6 +61,24 @@ def test_it_says_probabilities_and_never_0_or_1(name, fields):
 
 
 @every_calibrator
+def test_it_says_nothing_below_its_least(name, fields):
+    assert 0 <= fields.least() < 1
+    for seed in SEEDS:
+        said = fields(problems.candidates(seed))
+        assert (said[~np.isnan(said)] >= np.float32(fields.least())).all()
+
+
+def test_a_curve_goes_no_lower_than_its_first_point():
+    assert CURVE.least() == 0.05
+    assert Cascade((One(isotonic=CURVE), One(isotonic=replace_first(CURVE, 0.01)))).least() == 0.01
+    assert Cascade((One(isotonic=CURVE), One(platt=LOGISTIC))).least() == 0.0
+
+
+def replace_first(curve, probability):
+    return msgspec.structs.replace(curve, probabilities=(probability, *curve.probabilities[1:]))
+
+
+@every_calibrator
 def test_both_bodies_agree(name, fields):
     for seed in SEEDS:
         found = problems.candidates(seed)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from llm_world import world
 
 from foils.errors import FolderError
 from foils.mining import Execution, extend, mine
+from foils.planning import plan
 from foils.scorers.llm_outcomes import Outcome, Seen
 
 ASKED = 8 * 9 + 8  # candidates and positives
@@ -49,6 +51,25 @@ def test_another_budget_goes_on_from_the_cache(server, tmp_path):
     assert len(done.unscored()) == 0
     assert len(server.asked) == len(set(server.asked)) == ASKED  # no answer was asked for twice
     assert same_tables(done, mined_with(server, tmp_path, folder="whole"))
+
+
+def test_a_budget_that_holds_no_call_is_said_before_and_after(server, tmp_path, caplog):
+    told = r"max_tokens=100 is less than one call needs \(about 1,\d\d\d\)"
+    mined = mined_with(server, tmp_path, max_tokens=100)
+    assert server.calls == 0
+    before = [record.getMessage() for record in caplog.records]
+    assert any(re.search(rf"warning: llm: {told}, so that nothing will be asked; give more", line) for line in before)
+    assert re.search(rf"llm: {told}, and 80 pairs were not asked about", mined.summary())
+    assert "the budget is spent" not in mined.summary()
+    planned = plan(
+        world()[0], mined.recipe, negatives=3, query_vectors=world()[1], item_vectors=world()[2], cache=False
+    )
+    assert any(re.search(told, warning) for warning in planned.warnings)
+    caplog.clear()
+    enough = re.search(r"scorers\.llm\.max_tokens=(\d+)", "".join(before))[1]
+    mined_with(server, tmp_path, max_tokens=int(enough))
+    assert server.calls > 0
+    assert "less than one call" not in "".join(record.getMessage() for record in caplog.records)
 
 
 def test_the_same_budget_and_a_result_without_gaps_are_finished(server, tmp_path):

@@ -288,7 +288,18 @@ def test_found_positives_go_round_by_the_command_line(server, tmp_path, beir, ca
     )
 
 
-def test_the_same_command_with_a_larger_budget_goes_on(server, tmp_path, beir):
+def test_a_result_that_was_hardly_judged_is_not_to_be_trained_with(server, tmp_path, beir, capsys):
+    sets = [word for setting in settings(server) for word in ("--set", setting)]
+    vectors = ["--query-vectors", tmp_path / "q.npy", "--corpus-vectors", tmp_path / "c.npy"]
+    base = ["mine", beir, "--recipe", "rlhn", "--negatives", 3, *vectors, *sets, "--out", tmp_path / "a"]
+    assert run(*base, "--set", "scorers.cheap.max_tokens=10")[0] == 0
+    said = capsys.readouterr().err
+    assert "warning: cheap: max_tokens=10 is less than one call needs" in said
+    assert "as good as unjudged" in said or "there are no negatives at all" in said
+    assert "next:" not in said
+
+
+def test_the_same_command_with_a_larger_budget_goes_on(server, tmp_path, beir, capsys):
     sets = [word for setting in settings(server) for word in ("--set", setting)]
     vectors = ["--query-vectors", tmp_path / "q.npy", "--corpus-vectors", tmp_path / "c.npy"]
     base = ["mine", beir, "--recipe", "rlhn", "--negatives", 3, *vectors, *sets, "--out", tmp_path / "a"]
@@ -297,6 +308,7 @@ def test_the_same_command_with_a_larger_budget_goes_on(server, tmp_path, beir):
     assert "give the same command with another max_calls, and it goes on with these" in said
     code, said = run(*base, "--set", "scorers.cheap.max_calls=30")
     assert (code, "have no score" in said) == (0, False)
+    assert "next: foils train" in capsys.readouterr().err
     assert "cheap: 5 calls and" in said
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import pytest
-from llm_server import ORDER, RETRIED, Server, by_words, outside, read_data
+from llm_server import _CONTENT, ORDER, RETRIED, Server, by_words, outside, read_data
 from llm_world import ITEMS_PER_TOPIC, world
 
 from foils.errors import InputError, MissingExtraError, RecipeError
@@ -240,6 +240,46 @@ def test_a_model_that_never_gives_the_form_is_an_error(server):
     with pytest.raises(InputError, match=r"has given no answer .* wrong form"):
         scorer(server, retries=0, concurrency=1).open(inputs()).score(*few_pairs())
     assert server.calls == 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "fields", "said"),
+    [
+        (
+            "prose",
+            {},
+            r'wrong form 10×; one answer begins "I think that all .*!", and .*"answers".* answer_tokens[^;]*$',
+        ),
+        ("prose", {"pairs_per_call": 2}, r"; fewer pairs_per_call are easier$"),
+        ("prose", {"answer": "yes_no"}, r"logprobs of yes or no among the top_logprobs"),
+        ("list", {}, r'one answer begins "\[1, 2\]"'),
+        ("malformed", {}, r'no JSON 10×; one answer begins "\{"choices": \[\{"mess", .*base address of such a server$'),
+        (
+            "reset",
+            {"retries": 1, "pairs_per_call": 2},
+            r"connection: .*; nothing listens there, or it hangs up: [^;]*$",
+        ),
+        ("500", {}, r"500 10×; the fault is the server's: see its log"),
+        ("429", {}, r"429 10×; it asks for fewer calls: lower concurrency"),
+        ("huge", {}, r"answer too large 10×; see that url"),
+    ],
+)
+def test_what_to_do_follows_from_the_fault(server, fault, fields, said):
+    server.faults = lambda number: fault
+    if fields.get("answer") == "yes_no":
+        server.faults = lambda number: "list"
+    with pytest.raises(InputError, match=said):
+        scorer(server, **{"retries": 0, "concurrency": 1, **fields}).open(inputs()).score(*few_pairs())
+
+
+def test_what_an_answer_holds_is_shown_without_the_key(server, monkeypatch):
+    monkeypatch.setenv("THE_KEY", "secretkey")
+    monkeypatch.setitem(_CONTENT, "prose", "your key is secretkey \x1b[31m" + "x" * 500)
+    server.faults = lambda number: "prose"
+    opened = scorer(server, retries=0, concurrency=1, key_env="THE_KEY").open(inputs())
+    with pytest.raises(InputError, match=r'begins "your key is … \\x1b\[31mx{50,80}"') as caught:
+        opened.score(*few_pairs())
+    assert "secretkey" not in str(caught.value)
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------

@@ -301,7 +301,7 @@ def test_a_summary_compares_what_is_short_with_the_rest():
     assert "their positives score" in summary
     assert f"{numbers['anchors_without_positives']} anchors without a positive" in summary
     assert "1 items with empty text were never mined" in summary
-    assert "hardness: a negative scores -" in summary
+    assert "hardness, by dense: a negative scores -" in summary
 
 
 def test_hardness_and_shortfall_are_those_of_a_reference_in_plain_loops():

@@ -4,11 +4,12 @@ import shutil
 import signal
 
 import pytest
-from label_world import HOSTILE
+from label_world import HOSTILE, World
 from review_server import Server
 
-from foils.labelling import LabelStore
+from foils.labelling import LabelStore, measure
 from foils.labelling.drawn import stored
+from foils.labelling.wording import look_words
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = ("--no-sandbox", "--headless=new", "--disable-gpu", "--disable-background-networking", "--no-first-run")
@@ -63,21 +64,23 @@ def press(tab, key, heading):
     return ready(tab, heading)
 
 
-def test_sixty_labels_by_keyboard_with_undo_reload_and_kill(world, tab):
+def test_sixty_labels_by_keyboard_with_undo_reload_and_kill(tmp_path, monkeypatch, tab):
+    monkeypatch.setattr("foils._durable.sync", lambda path: None)
+    world = World.make(tmp_path, negatives=10)
     keys = [list(KEYS)[number % len(KEYS)] for number in range(LABELS)]
     store = LabelStore.of(world.out)
-    with Server.started(world, "--labels", "70") as server:
+    with Server.started(world, "--labels", "200") as server:
         tab.goto(server.address)
-        assert ready(tab) == "Pair 1 of 70"
+        assert ready(tab) == "Pair 1 of 200"
         assert "token" not in tab.url
         for number, key in enumerate(keys[:KILLED_AFTER]):
-            assert press(tab, key, f"Pair {number + 1} of 70") == f"Pair {number + 2} of 70"
+            assert press(tab, key, f"Pair {number + 1} of 200") == f"Pair {number + 2} of 200"
         tab.keyboard.press("z")
         tab.wait_for_url("**/pair/*")
-        assert ready(tab) == f"Pair {KILLED_AFTER} of 70"
-        assert press(tab, keys[KILLED_AFTER - 1], f"Pair {KILLED_AFTER} of 70") == f"Pair {KILLED_AFTER + 1} of 70"
+        assert ready(tab) == f"Pair {KILLED_AFTER} of 200"
+        assert press(tab, keys[KILLED_AFTER - 1], f"Pair {KILLED_AFTER} of 200") == f"Pair {KILLED_AFTER + 1} of 200"
         tab.reload()
-        assert ready(tab) == f"Pair {KILLED_AFTER + 1} of 70"
+        assert ready(tab) == f"Pair {KILLED_AFTER + 1} of 200"
         tab.keyboard.press("e")
         tab.keyboard.type("jfuz? a note")
         tab.keyboard.press("Escape")
@@ -88,12 +91,17 @@ def test_sixty_labels_by_keyboard_with_undo_reload_and_kill(world, tab):
     assert given in (KILLED_AFTER, KILLED_AFTER + 1)
     with Server.started(world) as server:
         tab.goto(server.address)
-        assert ready(tab) == f"Pair {given + 1} of 70"
+        assert ready(tab) == f"Pair {given + 1} of 200"
         for number in range(given, LABELS):
-            assert press(tab, keys[number], f"Pair {number + 1} of 70") == f"Pair {number + 2} of 70"
-        assert "are really positives" not in tab.text_content("main")
+            assert press(tab, keys[number], f"Pair {number + 1} of 200") == f"Pair {number + 2} of 200"
+            assert ("After 60 labels" in tab.text_content("main")) == (number + 1 == LABELS)
+        look = measure(world.result()).look
+        assert tab.text_content("main .look .first") == look_words(look, 200)[0]
     drawn = stored(store)
-    assert [state.label for state in store.states(drawn.pairs)] == [*(KEYS[key] for key in keys), *[None] * 10]
+    assert [state.label for state in store.states(drawn.pairs)] == [
+        *(KEYS[key] for key in keys),
+        *[None] * (200 - LABELS),
+    ]
     assert len({(one.anchor_id, one.item_id) for one in store.given()}) == LABELS
     assert tab.complaints == []
 

@@ -149,7 +149,7 @@ def test_own_folder_of_another_shape(server: Server, tmp_path: Path, monkeypatch
     "name", ["", "../small", "a/b", "Small", "small.zip", ".hidden", "-x", "ümlaut", "a b", "a\n", "x?y"]
 )
 def test_names_that_are_none(name: str, server: Server):
-    with pytest.raises(DataError, match=r"not a name of a data set; .* such as scifact.*from_beir") as caught:
+    with pytest.raises(DataError, match=r"not a name of a data set; .* such as scifact.*from_path") as caught:
         load(name, base_url=server.url)
     assert str(caught.value).isprintable()
     assert server.asked == []
@@ -167,6 +167,16 @@ def broken(server: Server, tmp_path: Path, pattern: str) -> None:
 def test_unknown_data_set(server: Server, tmp_path: Path):
     server.archives.clear()
     broken(server, tmp_path, r"no data set 'small' at http.*/small\.zip \(404\); check its spelling")
+
+
+def test_a_path_of_that_name_is_named(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    unpacked(tmp_path / "here" / "small")
+    monkeypatch.chdir(tmp_path / "here")
+    assert len(load("small", base_url=server.url).items) == 1  # downloaded all the same
+    server.archives.clear()
+    told = r"\(404\).*; there is a path small here: to read it, use foils\.Collection\.from_path\(DATA\)"
+    with pytest.raises(DataError, match=told):
+        load("small", base_url=server.url, cache=tmp_path / "other")
 
 
 def test_server_in_trouble(server: Server, tmp_path: Path):

@@ -12,9 +12,10 @@ from foils._array import Key, counter_uniform
 from foils.calibrating.calibration import Calibration, Measure
 from foils.calibrating.choices import choose_columns, choose_inputs
 from foils.calibrating.fit import Method, fit
-from foils.calibrating.pairs import Float64, Labels, Pairs, answered_pairs, labelled_pairs, share_below
+from foils.calibrating.pairs import Float64, Labels, Pairs, answered_pairs, labelled_pairs
+from foils.calibrating.reached import reached
 from foils.calibrating.reliability import reliability
-from foils.calibrators import Calibrator, Cascade, Input, Isotonic
+from foils.calibrators import Calibrator, Input
 from foils.candidates import Kind, Reference
 from foils.errors import InputError
 from foils.mining import Mined
@@ -24,8 +25,6 @@ from foils.recipes import Recipe
 FOLDS = 5
 LEAST = 10
 """Positives, and negatives, below which nothing is fitted."""
-UNLABELLED = 0.1
-"""Above this share of candidates below every labelled score, a note says so."""
 SCARCE = 30
 """Below this many of either, a note says that the numbers are rough."""
 
@@ -70,6 +69,7 @@ def calibrate(
     for one in [[entry] for entry in inputs] if method == "cascade" else [inputs]:
         _require_enough(one, pairs)
     fitted, weighing = fit(method, inputs, pairs), (pairs.targets, pairs.weights, pairs.anchors)
+    there = reached(mined.result, fitted)
     return Calibration(
         p_positive={method: msgspec.json.decode(msgspec.json.encode(fitted))},
         method=method,
@@ -86,7 +86,8 @@ def calibrate(
         after=reliability(out_of_fold(method, inputs, pairs, seed), *weighing),
         fitted_on={part: recipe.resolved()[part] for part in ("source", "scorers")},
         fitted_inputs=dict(mined.identity.inputs),
-        notes=(*_notes(pairs, inputs, column), *(_unlabelled(mined, fitted, pairs) if column is None else ())),
+        notes=(*_notes(pairs, inputs, column), *(there.notes() if column is None else ())),
+        lowest=None if math.isnan(there.least) else there.least,
     )
 
 
@@ -138,7 +139,12 @@ def _require_enough(inputs: Sequence[Input], pairs: Pairs) -> None:
     elif few:
         more = f"about {math.ceil((LEAST - few) / (few / total)):,} more labels at this rate"
     else:
-        more = "more labels"
+        kind = "positive" if positives < negatives else "negative"
+        harder = "harder negatives, or import positives" if kind == "positive" else "easier negatives, or import some"
+        more = (
+            f"none of {total:,} is {kind}, so how many more cannot be told; label a result with {harder} "
+            "(foils review RESULT --import FILE)"
+        )
     needs = f"it takes {LEAST} positives, {LEAST} negatives and {FOLDS} anchors at least"
     raise InputError(
         f"of the {total:,} pairs with a score of {names}, {positives:,.0f} are positive and {negatives:,.0f} negative, "
@@ -159,15 +165,3 @@ def _notes(pairs: Pairs, inputs: Sequence[Input], teacher: str | None) -> Iterat
         )
     if teacher is not None:
         yield f"learnt from {teacher}: as right as that model's probabilities are; check them with labels"
-
-
-def _unlabelled(mined: Mined, fitted: Calibrator, pairs: Pairs) -> Iterator[str]:
-    """Say where a rising curve goes on level because nobody labelled anything there."""
-    for column in fitted.reads() if isinstance(fitted, Isotonic | Cascade) else ():
-        lowest = float(np.nanmin(np.asarray(pairs.candidates.columns[column].values)))
-        share = share_below(mined.result, column, lowest)
-        if share > UNLABELLED:
-            yield (
-                f"{share:.0%} of the candidates score lower by {column} than any labelled pair, and get as much as the "
-                "lowest of these, which is too much: label negatives of all scores, drawn by sampler: {uniform: {}}"
-            )

@@ -15,6 +15,7 @@ from foils.calibrating.reliability import Reliability
 from foils.candidates import Reference
 from foils.errors import InputError, printable
 from foils.mining.fitted import FittedSetting, Others, other_inputs
+from foils.mining.reach import shown
 
 Measure = Literal["score", "margin", "both"]
 MADE_BY = "foils calibrate"
@@ -40,6 +41,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
         fitted_on: source and scorers of the recipe that the scores are of.
         notes: what to know before relying on it.
         fitted_inputs: digests of the data, vectors and models that the scores follow from; None in files of before.
+        lowest: the lowest p_positive of the result's candidates, which no rate can lie below; None in files of before.
     """
 
     p_positive: dict[str, Any]
@@ -59,6 +61,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     made_by: str = MADE_BY
     fitted_inputs: dict[str, str] | None = None
+    lowest: float | None = None
 
     def setting(self) -> FittedSetting:
         """Give it as a setting of a recipe, for ``foils.mine``, ``mined.rethreshold`` and ``recipes.load``.
@@ -105,6 +108,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
                     f"  {name:<42}{one.said:6.1%}  {one.found:6.1%}  {one.calibration_error:17.3f}  {one.brier:6.3f}"
                     f"  {one.log_loss:8.3f}"
                 )
+        if self.lowest is not None:
+            lines.append(f"  lowest p_positive of the candidates: {shown(self.lowest)}")
         lines += [f"  left out: {count:,} {printable(why)}" for why, count in self.left_out.items()]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
@@ -125,6 +130,8 @@ def read_calibration(path: str | Path) -> Calibration:
     Raises:
         InputError: the file cannot be read, or is something else.
     """
+    if not Path(path).exists():
+        raise InputError(f"{path}: there is no such file; give the one that foils calibrate --out named")
     try:
         return msgspec.json.decode(Path(path).read_bytes(), type=Calibration)
     except (OSError, RecursionError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -104,7 +104,7 @@ def labelled_pairs(result: Result, labels: Labels) -> Pairs:
         pair = shard.units.anchors[:, None] << PAIR_BITS | np.maximum(shard.items, 0)
         at = np.searchsorted(keys, pair)
         at = np.minimum(at, len(keys) - 1)
-        parts.append((shard, (keys[at] == pair) & _open(shard)))
+        parts.append((shard, (keys[at] == pair) & unjudged(shard)))
         found.append(places[at[parts[-1][1]]])
     of = np.concatenate(found)
     if not len(of):
@@ -141,7 +141,7 @@ def answered_pairs(result: Result, column: str) -> Pairs:
     for shard in result.blocks():
         noise = counter_uniform(Key(0, "calibrating", 0), shard.units.keys[:, None], np.maximum(shard.items, 0))
         answered = ~np.isnan(np.asarray(shard.columns[column].values))
-        parts.append((shard, answered & _open(shard) & (noise < shares)))
+        parts.append((shard, answered & unjudged(shard) & (noise < shares)))
     if not any(chosen.any() for _, chosen in parts):
         raise InputError(f"{result.path}: {column} scored no candidate; there is nothing to learn from")
     candidates = _single(parts)
@@ -149,14 +149,10 @@ def answered_pairs(result: Result, column: str) -> Pairs:
     return Pairs(candidates, candidates.units.anchors, targets, np.ones(len(targets)), designed=False, left_out={})
 
 
-def share_below(result: Result, column: str, score: float) -> float:
-    """Say which share of a result's candidates with a score of this column lies below one."""
-    below = there = 0
-    for group in result.groups("candidates", [f"score.{column}"]):
-        scores = group[0].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        below += int((scores < score).sum())
-        there += int((~np.isnan(scores)).sum())
-    return below / there if there else 0.0
+def unjudged(candidates: Candidates) -> Bool:
+    """Tell which candidates nobody has judged: bool[A, K]."""
+    trusted = np.asarray(candidates.columns["p_positive"].values) == 0
+    return np.asarray((candidates.items >= 0) & ~trusted)
 
 
 def _rows(known: pa.Array, ids: pa.Array) -> Int64:
@@ -166,12 +162,6 @@ def _rows(known: pa.Array, ids: pa.Array) -> Int64:
 
 def _count(result: Result) -> int:
     return sum(len(group["items"].combine_chunks().flatten()) for group in result.groups("candidates", ["items"]))
-
-
-def _open(candidates: Candidates) -> Bool:
-    """Tell which candidates nobody has judged: bool[A, K]."""
-    judged = np.asarray(candidates.columns["p_positive"].values) == 0
-    return np.asarray((candidates.items >= 0) & ~judged)
 
 
 def _single(parts: Sequence[tuple[Candidates, Bool]]) -> Candidates:

@@ -34,6 +34,9 @@ class Calibrator(Protocol):
     def reads(self) -> tuple[str, ...]:
         """Name the score columns that it reads, once each."""
 
+    def least(self) -> float:
+        """Say which p_positive no score can fall below; 0 where it falls towards it."""
+
     def __call__(self, candidates: Candidates) -> Array:
         """Give float32[A, K] between 0 and 1, neither of them; NaN where it cannot say."""
 

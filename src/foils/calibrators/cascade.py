@@ -63,6 +63,10 @@ class Cascade(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The columns, once each."""
         return tuple(dict.fromkeys(name for one in self.of for name in one.fields.reads()))
 
+    def least(self) -> float:
+        """That of the calibrator that goes lowest."""
+        return min(one.fields.least() for one in self.of)
+
     def __call__(self, candidates: Candidates) -> Array:
         """Give p_positive, float32[A, K]; NaN where none of them answered."""
         answers = [one.fields(candidates) for one in self.of]

@@ -54,6 +54,10 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The one column."""
         return (self.column,)
 
+    def least(self) -> float:
+        """The first point's: below it the curve goes on level."""
+        return self.probabilities[0]
+
     def __call__(self, candidates: Candidates) -> Array:
         """Give p_positive, float32[A, K]; NaN where there is no score."""
         values = self.inputs()[0].values(candidates)

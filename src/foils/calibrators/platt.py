@@ -30,6 +30,10 @@ class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The one column."""
         return (self.column,)
 
+    def least(self) -> float:
+        """It falls towards 0."""
+        return 0.0
+
     def __call__(self, candidates: Candidates) -> Array:
         """Give p_positive, float32[A, K]; NaN where there is no score."""
         return probability(_array.sigmoid(self.slope * self.inputs()[0].values(candidates) + self.intercept))

@@ -62,6 +62,10 @@ class Stacker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The columns, once each."""
         return tuple(dict.fromkeys(term.column for term in self.terms))
 
+    def least(self) -> float:
+        """It falls towards 0."""
+        return 0.0
+
     def __call__(self, candidates: Candidates) -> Array:
         """Give p_positive, float32[A, K]; NaN where no term has a score."""
         values = [entry.values(candidates) for entry in self.inputs()]

@@ -6,11 +6,12 @@ Mining that was interrupted or terminated goes on when the same command is given
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from cyclopts import App, CoercionError, CycloptsError, UnusedCliTokensError
+from cyclopts import App, Argument, CoercionError, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 import foils
 from foils.cli.advise import advise
@@ -108,4 +109,18 @@ def _usage(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         left = " ".join(map(repr, error.unused_tokens))
         return f"there is no place for {left}; an option takes one value, as in --seed 1"
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        return _missing(error, error.argument)
     return str(error)
+
+
+def _missing(error: MissingArgumentError, argument: Argument) -> str:
+    """Say what is missing, what it is for, and what it looks like in the examples of the command."""
+    given, name = error.keyword is not None, error.keyword or argument.name
+    before = name if name.startswith("-") else f"foils {' '.join(error.command_chain or ())}"
+    found = re.search(rf"{re.escape(before)}\s+('[^']*'|[^\s\\-]\S*)", inspect.getdoc(error.target) or "")
+    example = f"; as in {before} {found[1]}" if found else ""
+    purpose = (argument.parameter.help or "").removesuffix(".")
+    _, meant, other = str(error).partition(" instead of ")  # what stands there by a similar name
+    instead = f"; {other.removesuffix('?')} is no option, did you mean {name}?" if meant else ""
+    return f"{name} {'has no value' if given else 'is missing'}: {purpose}{example}{instead}"

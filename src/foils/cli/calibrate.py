@@ -13,15 +13,20 @@ from cyclopts import Parameter
 from foils.calibrating import calibrate, read_calibration, write_plot
 from foils.calibrating.calibration import check_calibration_file
 from foils.calibrating.plot import check_plot
+from foils.calibrating.reached import reached
 from foils.cli.console import note, say, say_json
 from foils.cli.export import Folder
 from foils.cli.options import Json, Seed
 from foils.cli.out import check_place
-from foils.errors import InputError, printable
+from foils.errors import InputError
 from foils.labelling import read_labels
 from foils.mining import Mined
-from foils.mining.fitted import of_other_inputs, of_other_scores
+from foils.mining.fitted import of_other_inputs, of_other_scores, of_untold
+from foils.mining.reach import at_least, beyond_reach, rates, shown
 from foils.recipes import Recipe
+
+RATE = 0.05
+"""The rate that is proposed, where it can be kept."""
 
 Given = Annotated[
     Path, Parameter(help="Labels: a result folder, .csv or .jsonl. Default: those that foils review stored in FOLDER.")
@@ -99,9 +104,16 @@ def calibrate_scores(
         say_json({"out": str(out), "calibration": msgspec.to_builtins(found)})
         return
     say(f"{found}\nwritten to {out}{'' if plot is None else f' and {plot}'}")
+    rate = f"{RATE:g}"
+    if found.lowest is not None and found.lowest > RATE:
+        rate = at_least(found.lowest)
+        note(
+            f"no candidate has a p_positive of {RATE:g} or less, so that no lower rate than {rate} can be kept: label "
+            "lower ranks for that, or try --method platt"
+        )
     note(
         f"next: foils rethreshold {shlex.quote(str(folder))} --calibration {shlex.quote(str(out))} "
-        "--set 'rules=[{max_false_negative_rate: {rate: 0.05}}]' --out OUT"
+        f"--set 'rules=[{{max_false_negative_rate: {{rate: {rate}}}}}]' --out OUT"
     )
 
 
@@ -125,16 +137,30 @@ def note_other_scores(path: Path | None, recipe: Recipe) -> None:
         note(f"warning: {doubt}")
 
 
+def note_reached(path: Path | None, mined: Mined) -> None:
+    """Say where a calibration knows nothing of a result's scores, and where no candidate has so low a p_positive."""
+    calibrator = mined.recipe.p_positive
+    if path is None or calibrator is None or not mined.identity.candidates_stored:
+        return
+    there = reached(mined.result, calibrator.fields)
+    if read_calibration(path).learnt_from == "labels":
+        for line in there.notes():
+            note(f"{path}: {line}")
+    for rate in [] if beyond_reach(mined.recipe) else rates(mined.recipe):
+        if there.least > rate:
+            note(
+                f"the lowest p_positive of these candidates is {shown(there.least)}, above the rate {rate:g}: ask for "
+                f"at least {at_least(there.least)}, or search deeper"
+            )
+
+
 def note_other_inputs(path: Path | None, inputs: Mapping[str, str]) -> None:
     """Say so where a calibration is of other vectors or models than those (digests by name) that gave the scores."""
     if path is None:
         return
     others = read_calibration(path).other_inputs(inputs)
-    doubt = of_other_inputs(str(path), others.differ)
+    doubt, untold = of_other_inputs(str(path), others.differ), of_untold(str(path), others.untold)
     if doubt:
         note(f"warning: {doubt}")
-    if others.untold:
-        note(
-            f"{path} was fitted on other data, so whether {printable(', '.join(others.untold))} are of the same "
-            "encoder cannot be told; if they are not, the probabilities (p_positive) may be wrong: calibrate anew"
-        )
+    if untold:
+        note(untold)

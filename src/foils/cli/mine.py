@@ -11,11 +11,12 @@ from cyclopts import Parameter
 
 from foils import mining, recipes
 from foils.cli.asked import AS_BY_DEFAULT, Asked, Negatives, Recipes
-from foils.cli.calibrate import note_other_inputs, note_other_scores
+from foils.cli.calibrate import note_other_inputs, note_other_scores, note_reached
 from foils.cli.console import note, progress, say, say_json, without_log
 from foils.cli.data import Data, note_evaluation_split
 from foils.cli.options import Json, encode
 from foils.cli.out import Fresh, Out, check_result_folder, check_same_run
+from foils.cli.usable import unusable
 from foils.collection import Collection
 from foils.encoders import Encoder
 from foils.errors import FolderError
@@ -23,6 +24,7 @@ from foils.mining import Mined, asking
 from foils.mining.extend import require_extendable
 from foils.mining.identity import differences
 from foils.mining.prepare import bind, check_window
+from foils.mining.reach import beyond_reach
 from foils.recipes import Recipe
 from foils.search import MODEL
 
@@ -88,6 +90,8 @@ def mine(
         digests = {"collection": collection.digest(asked.split), "constraints": bound.digests}
         check_same_run(out, {**chosen, "recipe": loaded.resolved(), **digests})
     earlier = None if extend is None else _earlier(extend, collection, loaded, chosen)
+    for line in beyond_reach(whole):
+        note(f"warning: {line}")
     for line in asking.before_start(collection, whole, negatives=negatives, split=asked.split):
         note(line)
     vectors = _encoded(encoders, collection, kept)
@@ -102,7 +106,8 @@ def mine(
         say_json({"out": str(out), "stats": mined.stats, "identity": mined.identity.data()})
         return
     say(f"{mined.summary()}\nwritten to {out}: negatives.parquet, and why each candidate was kept or rejected")
-    note(f"next: {_next_step(data, asked, collection, out)}")
+    note_reached(asked.calibration, mined)
+    note(unusable(mined) or f"next: {_next_step(data, asked, collection, out)}")
 
 
 def _note_loss(asked: Asked, name: str, recipe: Recipe) -> None:

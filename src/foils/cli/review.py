@@ -23,7 +23,7 @@ from foils.labelling.wording import measured_words
 from foils.mining import Mined
 from foils.mining.stored import Result
 from foils.reviewing import EXTRA, PACKAGES
-from foils.reviewing.server import held, serve
+from foils.reviewing.server import held, listening, serve
 
 Folder = Annotated[Path, Parameter(help="Folder of a result.")]
 DataOf = Annotated[Path | None, Parameter(help="The data that the result was mined from, for the texts.")]
@@ -151,7 +151,7 @@ def _serve(
 ) -> None:
     from foils.reviewing.app import Review
 
-    with held(mined.path):
+    with held(mined.path), listening(port) as opened:  # a port that cannot be had leaves no design behind
         drawn, negatives = stored_or_drawn(mined.result, n=labels, seed=seed, scorer=scorer, say=note)
         store, split = LabelStore.of(mined.path), mined.identity.split
         page = Review.of(store, drawn, negatives.population, (collection, split))
@@ -164,5 +164,5 @@ def _serve(
                 webbrowser.open(address)
 
         with until_interrupted():
-            serve(page, port, ready)
+            serve(page, opened, ready)
     note(f"{store.labelled(drawn.pairs):,} of {len(drawn):,} are labelled; the same command goes on")

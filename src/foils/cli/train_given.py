@@ -75,10 +75,10 @@ class Given:
         return collection
 
     def open_mined(self) -> Mined | None:
-        """Open the mined result, and check that it was mined for the split.
+        """Open the mined result, and check that it was mined for the split, and holds any negative.
 
         Raises:
-            InputError: it is no finished result, or of another split.
+            InputError: it is no finished result, empty, or of another split.
         """
         if self.mined is None:
             return None
@@ -87,6 +87,11 @@ class Given:
             other = shlex.quote(opened.identity.split)
             raise InputError(
                 f"{self.mined} was mined for the split {opened.identity.split!r}; train with --split {other}"
+            )
+        if not opened.stats["negatives"]:
+            raise InputError(
+                f"{self.mined} holds no negatives at all, so there is nothing to train with; mine again by other rules "
+                "or another recipe, or leave --mined out"
             )
         note(f"{self.mined}: recipe {opened.stats['recipe']}, {opened.stats['negatives']:,} negatives")
         return opened

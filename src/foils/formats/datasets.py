@@ -25,6 +25,7 @@ from foils.formats.recognise import read_any
 BASE_URL = "https://public.ukp.informatik.tu-darmstadt.de/thakur/BEIR/datasets"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 CHUNK_BYTES = 1 << 20
+FROM_PATH = "foils.Collection.from_path(DATA), which reads what the commands take as DATA"
 TIMEOUT_SECONDS = 60
 
 
@@ -46,8 +47,7 @@ def load(name: str, *, base_url: str = BASE_URL, cache: str | Path | None = None
     if not NAME.fullmatch(name):
         raise DataError(
             f"{quoted(name)} is not a name of a data set; expected lower-case letters, digits, - and _, such "
-            "as scifact. "
-            "To read a folder of yours, use Collection.from_beir(path)"
+            f"as scifact. To read data of yours, use {FROM_PATH}"
         )
     folder = cache_folder() if cache is None else Path(cache)
     archive = folder / f"{name}.zip"
@@ -88,6 +88,7 @@ def _download(url: str, name: str, archive: Path) -> None:
 
 def _request(url: str, name: str, archive: Path) -> http.client.HTTPResponse:
     elsewhere = f"get {name}.zip otherwise and put it at {shown(str(archive))}, or its folder in $FOILS_DATA"
+    here = f"; there is a path {name} here: to read it, use {FROM_PATH}" if Path(name).exists() else ""
     if not url.startswith(("https://", "http://")):
         raise DataError(f"{shown(url)}: is not a web address; give base_url as https://… or http://…")
     try:
@@ -97,13 +98,13 @@ def _request(url: str, name: str, archive: Path) -> http.client.HTTPResponse:
         if error.code == http.HTTPStatus.NOT_FOUND:
             raise DataError(
                 f"there is no data set {quoted(name)} at {shown(url)} (404); check its spelling, for "
-                "instance scifact, nfcorpus, fiqa"
+                f"instance scifact, nfcorpus, fiqa{here}"
             ) from error
         raise DataError(f"{shown(url)}: the server answers {error.code}; try again later, or {elsewhere}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise DataError(
-            f"{shown(url)}: cannot be reached ({shown(str(reason))}); check the network, or {elsewhere}"
+            f"{shown(url)}: cannot be reached ({shown(str(reason))}); check the network, or {elsewhere}{here}"
         ) from error
 
 

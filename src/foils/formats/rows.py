@@ -30,16 +30,20 @@ class Field:
             number: float64.
         required: False = it may be absent or null.
         option: what names another column instead, for messages.
+        fixed: True = nothing names another column.
     """
 
     name: str
     kind: Literal["text", "id", "ids", "number"] = "text"
     required: bool = True
     option: str = ""
+    fixed: bool = False
 
     @property
     def another(self) -> str:
         """How a user names another column, for messages."""
+        if self.fixed:
+            return "rename the column that holds it"
         return f"name another by {self.option}" if self.option else "name another"
 
     @property

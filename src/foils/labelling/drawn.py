@@ -18,7 +18,7 @@ from foils.errors import FolderError, InputError
 from foils.estimating import Design, Label, draw_design
 from foils.labelling.events import State
 from foils.labelling.population import Negatives, digest_of, negatives_of
-from foils.labelling.store import FILE, LabelStore
+from foils.labelling.store import FILE, LabelStore, clear_design, restored, untouched
 from foils.mining.stored import Result
 
 STAGE = "labels"
@@ -87,16 +87,20 @@ def draw(negatives: Negatives, n: int, seed: int) -> StoredDesign:
     return StoredDesign(facts, design, list(zip(anchors, items, strict=True)))
 
 
-def keep(store: LabelStore, drawn: StoredDesign) -> None:
-    """Store a design, where there is none yet."""
+def keep(store: LabelStore, drawn: StoredDesign, replacing: StoredDesign | None) -> None:
+    """Store a design, where there is none yet, or only this one, of which no label is stored."""
     order, pi = drawn.design.order.tolist(), drawn.design.pi.tolist()
     rows = [
         (position, place, *pair, share)
         for position, (place, pair, share) in enumerate(zip(order, drawn.pairs, pi, strict=True))
     ]
     with store.writing() as connection:
-        if connection.execute("SELECT 1 FROM design").fetchone():
-            raise FolderError(f"{store.path}: another process has just drawn a design; run the command again")
+        there = connection.execute("SELECT facts FROM design").fetchone()
+        if there is not None:
+            known = replacing is not None and msgspec.json.decode(there[0], type=Facts) == replacing.facts
+            if not known or not untouched(connection):
+                raise FolderError(f"{store.path}: another process has just drawn a design; run the command again")
+            clear_design(connection)
         connection.execute("INSERT INTO design VALUES (1, ?)", (msgspec.json.encode(drawn.facts).decode(),))
         connection.executemany("INSERT INTO pairs VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -117,10 +121,7 @@ def stored(store: LabelStore) -> StoredDesign | None:
     try:
         facts = msgspec.json.decode(row[0], type=Facts)
     except msgspec.DecodeError as error:
-        raise FolderError(
-            f"{store.path}: its design cannot be read ({error}); put a copy of the file in its place, or "
-            "move it away and import labels that were exported (foils review DIR --import FILE)"
-        ) from error
+        raise FolderError(f"{store.path}: its design cannot be read ({error}); {restored(store.path)}") from error
     places, pi = np.array([row[0] for row in rows], np.int64), np.array([row[3] for row in rows], np.float64)
     return StoredDesign(
         facts,
@@ -137,7 +138,7 @@ def stored_or_drawn(
     scorer: str | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[StoredDesign, Negatives]:
-    """Take up the design of a result, or draw one and keep it.
+    """Take up the design of a result, or draw one and keep it; one without any label gives way to what is asked for.
 
     Args:
         result: a finished folder.
@@ -151,13 +152,15 @@ def stored_or_drawn(
         FolderError: the negatives are others than those the design was drawn from.
     """
     store = LabelStore.of(result.path)
-    there = check_design(result, n=n, seed=seed, scorer=scorer)
+    before, there = stored(store), check_design(result, n=n, seed=seed, scorer=scorer)
     if there is not None:
         return there, negatives_of(result, there.facts.scorer)
     negatives = negatives_of(result, scorer)
     drawn = draw(negatives, DEFAULT_LABELS if n is None else n, seed or 0)
     store.create()
-    keep(store, drawn)
+    keep(store, drawn, before)
+    if before is not None:
+        say(f"no label is stored yet: the design of {before.facts.n:,} pairs of before gives way to a new one")
     guide = f"guided by {drawn.facts.scorer}" if drawn.facts.scorer else "without scores"
     say(f"{len(drawn):,} of {drawn.facts.size:,} negatives drawn to be labelled, {guide}; labels: {store.path}")
     return drawn, negatives
@@ -166,12 +169,21 @@ def stored_or_drawn(
 def check_design(
     result: Result, *, n: int | None = None, seed: int | None = None, scorer: str | None = None
 ) -> StoredDesign | None:
-    """Check that what is asked for is what is stored, as ``stored_or_drawn`` does; gives it, None where nothing is."""
+    """Check that what is asked for is what is stored, as ``stored_or_drawn`` does; gives it, None where one is drawn.
+
+    A design of which no label is stored binds nobody: where it is not what is asked for, another one is drawn.
+    """
     store = LabelStore.of(result.path)
     there = stored(store)
-    if there is not None:
+    if there is None:
+        return None
+    try:
         check_same(result, there)
         _refuse_other(store, there, n, seed, scorer)
+    except InputError:
+        if store.untouched:
+            return None
+        raise
     return there
 
 

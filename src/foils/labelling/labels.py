@@ -22,7 +22,12 @@ from foils.labelling.events import BY_WORD, WORDS
 from foils.labelling.store import FILE, LabelStore
 
 TABLE_SUFFIXES = (".csv", ".jsonl")
-FIELDS = (Field("anchor_id", "id"), Field("item_id", "id"), Field("label"), Field("note", required=False))
+FIELDS = (
+    Field("anchor_id", "id", fixed=True),
+    Field("item_id", "id", fixed=True),
+    Field("label", fixed=True),
+    Field("note", required=False, fixed=True),
+)
 
 
 @dataclass(frozen=True, eq=False)

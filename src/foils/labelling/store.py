@@ -10,6 +10,7 @@ that neither a kill nor a power cut loses or doubles one; several processes may 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -45,6 +46,7 @@ SCHEMA = (
         for what in ("update", "delete")
     ),
 )
+DESIGN_TABLES = ("design", "pairs")
 LAST = "SELECT MAX(number) FROM events WHERE anchor_id = ? AND item_id = ?"
 # The last label given on the page that was not taken back, unless something else was said of its pair since.
 UNDOABLE = """SELECT number, anchor_id, item_id FROM events AS given
@@ -189,6 +191,12 @@ class LabelStore:
         there = {(row[0], row[1]): State(row[6], None if row[2] is None else Label(row[2]), row[3]) for row in rows}
         return [there.get(pair, NOTHING) for pair in pairs]
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever said of any pair."""
+        with self.reading() as connection:
+            return untouched(connection)
+
     def labelled(self, pairs: Sequence[tuple[str, str]]) -> int:
         """Count those of some pairs that have a label."""
         return sum(state.label is not None for state in self.states(pairs))
@@ -219,8 +227,7 @@ class LabelStore:
             ) from error
         except sqlite3.DatabaseError as error:
             raise FolderError(
-                f"{self.path}: is damaged, or not a file of labels ({error}); put a copy of it or an exported file in "
-                "its place (foils review DIR --import FILE)"
+                f"{self.path}: is damaged, or not a file of labels ({error}); {restored(self.path)}"
             ) from error
 
     def _check(self, connection: sqlite3.Connection) -> None:
@@ -233,6 +240,30 @@ class LabelStore:
                 f"{self.path}: is in version {version} of the form, and this foils reads version {VERSION}; install "
                 "the foils that wrote it, and export the labels"
             )
+
+
+def untouched(connection: sqlite3.Connection) -> bool:
+    """Tell whether nothing was ever said of any pair."""
+    return connection.execute("SELECT 1 FROM events LIMIT 1").fetchone() is None
+
+
+def clear_design(connection: sqlite3.Connection) -> None:
+    """Forget the design of a file in which nothing was said of any pair; nothing else may be forgotten."""
+    for table in DESIGN_TABLES:
+        connection.execute(f"DROP TABLE {table}")  # its triggers go with it, and delete nothing before
+    for statement in SCHEMA:
+        if any(re.search(rf"\b(TABLE|ON) {table}\b", statement) for table in DESIGN_TABLES):
+            connection.execute(statement)
+
+
+def restored(path: Path) -> str:
+    """Say how labels come back where their file cannot be read: nothing can be imported into it."""
+    folder = path.parent
+    return (
+        f"put a copy of the file in its place. Without one move it away; then, of labels that were exported: "
+        f"foils review {folder} --import FILE, and foils review {folder} --data DATA --labels N --seed S with the "
+        "numbers (and --scorer) of before, which draws the same pairs again; those labels count in it"
+    )
 
 
 def given(connection: sqlite3.Connection) -> list[Given]:

@@ -15,6 +15,7 @@ from foils.collection import Collection
 from foils.positives import Int64
 from foils.recipes import Recipe
 from foils.scorers import LlmScorer
+from foils.scorers.llm import too_small
 
 LOGGER = logging.getLogger(__name__)
 KEY = _array.Key(0, "plan.asking", 0)
@@ -36,7 +37,25 @@ def before_start(collection: Collection, recipe: Recipe, *, negatives: int, spli
         negatives: per unit.
         split: whose positives are mined for.
     """
-    return [_said(fields, collection, recipe, negatives, split) for fields in remote(recipe)]
+    return [
+        *(_said(fields, collection, recipe, negatives, split) for fields in remote(recipe)),
+        *(f"warning: {doubt}" for doubt in budget_doubts(collection, recipe, negatives=negatives, split=split)),
+    ]
+
+
+def budget_doubts(collection: Collection, recipe: Recipe, *, negatives: int, split: str) -> list[str]:
+    """Say of each service whose budget holds no call that nothing will be asked; see ``before_start``."""
+    doubts = []
+    for fields in remote(recipe):
+        if fields.max_tokens is None:
+            continue
+        needed = fields.least_call(collection, *_sampled(fields, collection, recipe, negatives, split)[1:])
+        if fields.max_tokens < needed:
+            doubts.append(
+                f"{fields.name}: {too_small(fields.max_tokens, needed)}, so that nothing will be asked; give more, as "
+                f"in --set scorers.{fields.name}.max_tokens={_rounded(100 * needed)}"
+            )
+    return doubts
 
 
 def announce(lines: Iterable[str]) -> None:
@@ -54,23 +73,37 @@ def limits(fields: LlmScorer) -> str:
 
 
 def _said(fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str) -> str:
-    units = collection.positives((split,)).units(recipe.per)
+    scale, anchors, items = _sampled(fields, collection, recipe, negatives, split)
+    calls, tokens = fields.expected(collection, anchors, items)
     depth, deepest = recipe.source.fields.depths(negatives)
     depth = min(depth, len(collection.items))
-    chosen = units.take(_sample(len(units)))
-    items = _sample(len(chosen) * depth, len(collection.items))
-    anchors = np.repeat(chosen.anchors, depth)
-    if fields.positives == "ask":
-        anchors = np.concatenate([anchors, chosen.pair_anchors()])
-        items = np.concatenate([items, chosen.positives])
-    calls, tokens = fields.expected(collection, anchors, items)
-    scale = len(units) / max(len(chosen), 1)
     most = "" if fields.band is None else "at most "
     deeper = f"; more where units are searched deeper than {depth:,}" if deepest > depth and recipe.rules else ""
     return (
         f"{limits(fields)}. To come: {most}about {len(anchors) * scale:,.0f} pairs in {calls * scale:,.0f} calls, "
         f"{tokens * scale:,.0f} tokens, less the answers that are kept{deeper}"
     )
+
+
+def _sampled(
+    fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str
+) -> tuple[float, Int64, Int64]:
+    """Give pairs that stand for all that a service is asked about, and how many each stands for."""
+    units = collection.positives((split,)).units(recipe.per)
+    depth = min(recipe.source.fields.depths(negatives)[0], len(collection.items))
+    chosen = units.take(_sample(len(units)))
+    items = _sample(len(chosen) * depth, len(collection.items))
+    anchors = np.repeat(chosen.anchors, depth)
+    if fields.positives == "ask":
+        anchors = np.concatenate([anchors, chosen.pair_anchors()])
+        items = np.concatenate([items, chosen.positives])
+    return len(units) / max(len(chosen), 1), anchors, items
+
+
+def _rounded(number: int) -> int:
+    """Round up to two digits that count."""
+    step: int = 10 ** max(len(str(number)) - 2, 0)
+    return -(-number // step) * step
 
 
 def _sample(count: int, of: int | None = None) -> Int64:

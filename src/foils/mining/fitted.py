@@ -46,7 +46,7 @@ class FittedSetting(str):
 
 
 def warn_of_others(settings: Sequence[str], recipe: Recipe, inputs: Mapping[str, str]) -> None:
-    """Warn the caller's caller where a setting was fitted to scores of other models than a run's.
+    """Warn the caller's caller where a setting was fitted to scores of other models than a run's, or may have been.
 
     Args:
         settings: of the run's recipe.
@@ -56,8 +56,13 @@ def warn_of_others(settings: Sequence[str], recipe: Recipe, inputs: Mapping[str,
     for setting in settings:
         if isinstance(setting, FittedSetting):
             what = setting.partition("=")[0]
-            differ = other_inputs(setting.inputs, inputs).differ
-            for doubt in (of_other_scores(what, setting.recipe, recipe), of_other_inputs(what, differ)):
+            others = other_inputs(setting.inputs, inputs)
+            doubts = (
+                of_other_scores(what, setting.recipe, recipe),
+                of_other_inputs(what, others.differ),
+                of_untold(what, others.untold),
+            )
+            for doubt in doubts:
                 if doubt:
                     warnings.warn(doubt, stacklevel=3)
 
@@ -87,6 +92,16 @@ def of_other_inputs(what: str, differ: Sequence[str]) -> str:
     return (
         f"{what} was fitted to scores of other vectors or models: {printable(', '.join(differ))} differ; "
         "the probabilities (p_positive) may be wrong here: calibrate anew"
+    )
+
+
+def of_untold(what: str, untold: Sequence[str]) -> str:
+    """Say so where a calibration is of other data, so that vectors may be of another encoder; else nothing."""
+    if not untold:
+        return ""
+    return (
+        f"{what} was fitted on other data, so whether {printable(', '.join(untold))} are of the same encoder cannot be "
+        "told; if they are not, the probabilities (p_positive) may be wrong: calibrate anew"
     )
 
 

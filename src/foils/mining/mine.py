@@ -20,6 +20,7 @@ from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution, execution_of
 from foils.mining.mined import Mined
 from foils.mining.prepare import VectorSources, bind, check_request, check_window, prepare, vectors_by_name
+from foils.mining.reach import beyond_reach
 from foils.mining.run import Progress, run
 from foils.mining.shard import all_rows
 from foils.mining.stored import Result
@@ -85,7 +86,7 @@ def mine(
     bound = bind(constraints, collection)
     bounded = loaded.bound(len(collection.items))
     check_window(bounded, negatives)
-    announce(before_start(collection, bounded, negatives=negatives, split=split))
+    announce([*beyond_reach(bounded), *before_start(collection, bounded, negatives=negatives, split=split)])
     folder = chosen_cache(choice=cache)
     given = with_encoded(given, loaded, collection, named_models(model, models), folder)
     prepared = prepare(

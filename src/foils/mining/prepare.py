@@ -17,6 +17,7 @@ from foils.errors import DataError, InputError, whole_number
 from foils.formats.id_pairs import read_id_pairs
 from foils.mining.counts import SPLIT
 from foils.mining.identity import GIVEN, MAX_STORED_CANDIDATES, SHARD_UNITS, Execution, Identity, versions
+from foils.mining.reach import beyond_reach
 from foils.mining.sanity import complaints, separation
 from foils.mining.settle import Search
 from foils.mining.shard import Job, Providers
@@ -270,7 +271,7 @@ def warnings(recipe: Recipe, units: Units, negatives: int, constraints: Sequence
             f"{many} units have more than {SPLIT} positives, and {', '.join(harsh)} measures against the lowest-scored "
             f"one: few candidates may pass; consider --set rules.{harsh[0]}.reference=mean, or =max"
         )
-    found += _cost(recipe, units, negatives)
+    found += [*_cost(recipe, units, negatives), *beyond_reach(recipe)]
     room = _room(recipe, negatives)
     if room < negatives:
         found.append(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from foils.errors import printable
+from foils.mining.reach import beyond_reach
 from foils.mining.stored import Result
 
 REMARKS = (
@@ -12,7 +14,10 @@ REMARKS = (
     ("forbidden_items", "times, lists and constraints forbade an item that is no known positive"),
     ("items_with_empty_text", "items with empty text were never mined"),
     ("exact_duplicates_of_positives", "pairs with an exact duplicate of a positive were excluded, too"),
-    ("needs_deeper", "of them need a deeper search than what was stored: use deepen"),
+)
+DEEPER = (
+    "of them need a deeper search than what was stored: mine again with these settings (foils mine), or deepen() the "
+    "opened result in Python"
 )
 
 
@@ -23,13 +28,14 @@ def summarise(result: Result) -> str:
     lines = [
         f"{stats['negatives']:,} negatives for {stats['units']:,} {what} (asked: {result.identity.negatives} each)",
         *_shortfall(stats, what, result.identity.negatives),
-        *_hardness(stats),
+        *_hardness(stats, result.identity.scores),
     ]
     rejected = {name: n for name, n in stats["candidates_by_verdict"].items() if name != "kept"}
     if rejected:
         listed = ", ".join(f"{name} {n:,}" for name, n in sorted(rejected.items()))
         lines.append(f"rejected of {stats['candidates']:,} candidates: {listed}")
     lines += [f"{stats[name]:,} {text}" for name, text in REMARKS if stats[name]]
+    lines += _deeper(result)
     lines += [
         f"{count:,} pairs that {name} was to judge have no score; mined.unscored() lists them, and "
         "foils export --format unscored"
@@ -44,6 +50,12 @@ def summarise(result: Result) -> str:
     ]
     lines += [f"warning: {warning}" for warning in stats["warnings"]]
     return "\n".join(lines)
+
+
+def _deeper(result: Result) -> list[str]:
+    """Say which units a fresh run would search deeper, unless that is of no use."""
+    units = result.stats["needs_deeper"]
+    return [f"{units:,} {DEEPER}"] if units and not beyond_reach(result.recipe) else []
 
 
 def _shortfall(stats: dict[str, Any], what: str, asked: int) -> list[str]:
@@ -62,11 +74,11 @@ def _shortfall(stats: dict[str, Any], what: str, asked: int) -> list[str]:
     ]
 
 
-def _hardness(stats: dict[str, Any]) -> list[str]:
+def _hardness(stats: dict[str, Any], column: str) -> list[str]:
     gap, above = stats["hardness"]["mean_negative_minus_positive"], stats["hardness"]["share_at_or_above_positive"]
     if gap is None:
         return []
     return [
-        f"hardness: a negative scores {gap:+.3f} against its anchor's positives on average; "
+        f"hardness, by {printable(column)}: a negative scores {gap:+.3f} against its anchor's positives on average; "
         f"{above:.1%} score at or above them"
     ]

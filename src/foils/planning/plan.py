@@ -13,7 +13,7 @@ from foils.collection import Collection
 from foils.constraints import Constraint
 from foils.encoders import Encoder
 from foils.errors import InputError
-from foils.mining.asking import limits, remote
+from foils.mining.asking import budget_doubts, limits, remote
 from foils.mining.budget import least_budget, require_memory
 from foils.mining.encoded import named_models, opened_models
 from foils.mining.identity import Execution, execution_of
@@ -218,6 +218,7 @@ def _warnings(start: _Start, probed: Probe) -> tuple[str, ...]:
     negatives = prepared.identity.negatives
     said = [
         *(limits(fields) for fields in remote(prepared.recipe)),
+        *budget_doubts(prepared.collection, prepared.recipe, negatives=negatives, split=prepared.identity.split),
         *([] if start.unknown else complaints(prepared.separations())),
         *warnings_of(prepared.recipe, prepared.units, negatives, prepared.constraints.facts),
         *probed.warnings,

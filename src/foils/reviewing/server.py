@@ -65,36 +65,32 @@ def listening(port: int) -> socket.socket:
     return opened
 
 
-def serve(review: Review, port: int, ready: Callable[[str], None]) -> None:
+def serve(review: Review, opened: socket.socket, ready: Callable[[str], None]) -> None:
     """Serve the page until the process is interrupted, which raises ``KeyboardInterrupt``.
 
     Args:
         review: what is labelled.
-        port: 0 = any that is free.
+        opened: see ``listening``; had before anything was drawn, so that a busy port leaves nothing behind.
         ready: called with the address to open, once it answers.
-
-    Raises:
-        InputError: the port cannot be had.
     """
     import uvicorn
 
     from foils.reviewing.app import make_app
 
-    with listening(port) as opened:
-        keys = Keys(opened.getsockname()[1])
-        config = uvicorn.Config(
-            make_app(review, keys),
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,  # addresses hold the token
-            server_header=False,
-            proxy_headers=False,
-            h11_max_incomplete_event_size=16_384,
-            limit_concurrency=BACKLOG,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=SECONDS_TO_END,
-        )
-        ready(keys.address)
-        uvicorn.Server(config).run(sockets=[opened])
+    keys = Keys(opened.getsockname()[1])
+    config = uvicorn.Config(
+        make_app(review, keys),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # addresses hold the token
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=16_384,
+        limit_concurrency=BACKLOG,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=SECONDS_TO_END,
+    )
+    ready(keys.address)
+    uvicorn.Server(config).run(sockets=[opened])

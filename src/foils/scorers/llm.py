@@ -32,7 +32,7 @@ from foils.scorers.llm_budget import Budget
 from foils.scorers.llm_endpoint import Endpoint, Place
 from foils.scorers.llm_outcomes import Outcome, Outcomes, Seen
 from foils.scorers.llm_pairs import TextPairs
-from foils.scorers.llm_prompt import RUBRIC, VERSION, Answer, Prompt, expected_tokens
+from foils.scorers.llm_prompt import RUBRIC, VERSION, Answer, Prompt, compose, expected_tokens
 from foils.scorers.pair_cache import PairCache
 from foils.scorers.texts import check_both, scored
 from foils.search import Inputs
@@ -122,6 +122,13 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pairs = TextPairs.of_rows(collection, anchors, items)
         calls = pairs.calls(self.pairs_per_call)
         return len(calls), expected_tokens(self._prompt, len(calls), len(pairs), pairs.sent_bytes(calls))
+
+    def least_call(self, collection: Collection, anchors: Int64, items: Int64) -> int:
+        """Say how many tokens the smallest call about these pairs may take: what the budget must hold; 0 = no call."""
+        pairs = TextPairs.of_rows(collection, anchors, items)
+        limit = self.body.get(ANSWER_LIMIT) or self.answer_tokens
+        calls = [compose(self._prompt, pairs.question(call), 0, limit) for call in pairs.calls(self.pairs_per_call)]
+        return min((call.most_tokens for call in calls), default=0)
 
     def check(self, inputs: Inputs) -> None:
         """See that there are texts."""
@@ -252,10 +259,13 @@ class OpenLlm:
         name, said = self.fields.name, []
         kept = self.cache.path is not None
         if unsent := self.seen.count(Outcome.BUDGET):
-            spent = f"{self.asker.budget.calls:,} calls, {self.asker.budget.tokens:,} tokens"
+            budget = self.asker.budget
+            spent = f"the budget is spent ({budget.calls:,} calls, {budget.tokens:,} tokens)"
+            if not budget.calls and budget.refused:
+                spent = too_small(budget.max_tokens or 0, budget.refused)
             limit = " or ".join(name for name in self.fields.budget if getattr(self.fields, name) is not None)
             said.append(
-                f"{name}: the budget is spent ({spent}), and {unsent:,} pairs were not asked about; give the same "
+                f"{name}: {spent}, and {unsent:,} pairs were not asked about; give the same "
                 f"command with another {limit}"
                 + (", and it goes on with these" if kept else " and --fresh; without a cache, all are asked about anew")
             )
@@ -265,7 +275,8 @@ class OpenLlm:
                 "no more; mine again with --fresh when it answers: kept answers are not asked again"
             )
         if unanswered := self.seen.count(Outcome.TRIES):
-            said.append(f"{name}: {unanswered:,} pairs got no answer after {1 + self.fields.retries} tries")
+            tries = f"{unanswered:,} pairs got no answer after {1 + self.fields.retries} tries"
+            said.append(f"{name}: {tries}; {self.asker.hint()}")
         return said
 
     def stop(self) -> None:
@@ -317,6 +328,11 @@ class OpenLlm:
             if self.refusal is None:
                 raise
             return every, Outcome.SILENT  # the call that was refused ends the run
+
+
+def too_small(max_tokens: int, needed: int) -> str:
+    """Say that a budget holds no call."""
+    return f"max_tokens={max_tokens:,} is less than one call needs (about {needed:,})"
 
 
 def _check_body(body: Mapping[str, Any], budget: int | None) -> None:

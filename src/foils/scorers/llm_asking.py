@@ -23,6 +23,7 @@ from foils.positives import Int64
 from foils.scorers.llm_answers import WrongFormError, probabilities, used_tokens
 from foils.scorers.llm_budget import Budget
 from foils.scorers.llm_endpoint import Endpoint, Reply, SchemaRefusedError
+from foils.scorers.llm_faults import WRONG_FORM, begin, hint, sample_of
 from foils.scorers.llm_outcomes import Outcome
 from foils.scorers.llm_prompt import Call, Prompt, Question, compose
 from foils.search.vectors import Float32
@@ -50,11 +51,15 @@ class Tally:
         failures: of calls, by kind.
         answered: passages that got a probability.
         in_a_row: questions without any answer since the last one with some.
+        sample: the beginning of an answer in another form than was asked for.
+        several: whether a call asked about several passages.
     """
 
     failures: Counter[str] = field(default_factory=Counter)
     answered: int = 0
     in_a_row: int = 0
+    sample: str = ""
+    several: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -134,14 +139,16 @@ class Asker:
                 self.budget.settle(call.most_tokens, used)
 
     def _read(self, reply: Reply, call: Call) -> tuple[Float32, str]:
-        nothing, failure = np.full(len(call.ids), np.nan, np.float32), reply.failure
+        nothing, failure, sample = np.full(len(call.ids), np.nan, np.float32), reply.failure, reply.sample
         if not failure:
             try:
                 return probabilities(reply.completion, self.prompt.answer, call.ids), ""
             except WrongFormError:
-                failure = "wrong form"
+                failure, sample = WRONG_FORM, begin(self.endpoint.without_key(sample_of(reply.completion)))
         with self.tally.lock:
             self.tally.failures[failure] += 1
+            self.tally.sample = self.tally.sample or sample
+            self.tally.several |= len(call.ids) > 1
             if reply.wait_seconds:
                 until = time.monotonic() + min(reply.wait_seconds, MOST_ASKED_WAIT)
                 self._quiet_until = max(self._quiet_until, until)
@@ -168,10 +175,13 @@ class Asker:
         if never:
             place = self.endpoint.place
             raise InputError(
-                f"{place.url} has given no answer for the model {place.model!r}: {self._reasons()}; see that the "
-                "server runs and the model does as it is asked (fewer pairs_per_call are easier), or raise retries or "
-                "timeout"
+                f"{place.url} has given no answer for the model {place.model!r}: {self._reasons()}; {self.hint()}"
             )
+
+    def hint(self) -> str:
+        """Say what to do about calls that failed."""
+        tally = self.tally
+        return hint(tally.failures, self.prompt.answer, tally.sample, several=tally.several)
 
     def _reasons(self) -> str:
         return ", ".join(f"{kind} {count}×" for kind, count in self.tally.failures.most_common())

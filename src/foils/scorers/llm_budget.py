@@ -19,12 +19,14 @@ class Budget:
         max_tokens: None = no limit.
         calls: sent, tries again included.
         tokens: used, as the server says; where it does not, the most that a call could use.
+        refused: tokens of the smallest call that did not fit; 0 = all did.
     """
 
     max_calls: int | None
     max_tokens: int | None
     calls: int = 0
     tokens: int = 0
+    refused: int = 0
     _reserved: int = 0
     _under_way: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -34,6 +36,7 @@ class Budget:
         with self._changed:
             while self.max_tokens is not None and self.tokens + self._reserved + most_tokens > self.max_tokens:
                 if not self._under_way:
+                    self.refused = min(self.refused or most_tokens, most_tokens)
                     return False
                 self._changed.wait()
             if self.max_calls is not None and self.calls >= self.max_calls:

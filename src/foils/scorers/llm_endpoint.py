@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from foils import _extras as extras
 from foils.errors import InputError, RecipeError, printable
+from foils.scorers.llm_faults import NO_JSON, begin
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +33,8 @@ MOST_BYTES = 4_000_000
 """Of an answer; more is no answer to any question."""
 SHOWN = 300
 """Characters of a server's message that are shown."""
+MOST_SAMPLED = 4_000
+"""Bytes of a body that is no JSON that are looked at."""
 UNSUPPORTED = ("response_format", "json_schema", "guided_json")
 """What a refusal names where the server knows no JSON schemas."""
 
@@ -43,12 +46,14 @@ class Reply:
     Attributes:
         completion: the decoded body; None = the call failed.
         failure: why, in a word or a status.
+        sample: the beginning of a body that is no JSON.
         wait_seconds: how long the server asks to wait; 0 = it does not say.
     """
 
     completion: Any = None
     failure: str = ""
     wait_seconds: float = 0.0
+    sample: str = ""
 
 
 class SchemaRefusedError(Exception):
@@ -184,7 +189,9 @@ class Endpoint:
         try:
             return Reply(json.loads(content))
         except (ValueError, RecursionError):
-            return Reply(failure="no JSON")
+            return Reply(
+                failure=NO_JSON, sample=begin(self.without_key(content[:MOST_SAMPLED].decode(errors="replace")))
+            )
 
     def _posted(self, body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes | None]:
         """Give status, headers and content, which is None where there is too much of it."""
@@ -221,8 +228,12 @@ class Endpoint:
         text = content.decode(errors="replace")
         with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
             text = str(json.loads(text)["error"]["message"])
+        return printable(self.without_key(text)[:SHOWN]) or "no reason is given"
+
+    def without_key(self, text: str) -> str:
+        """Leave the key out of what a server said."""
         key = self.place.key()
-        return printable((text.replace(key, "…") if key else text)[:SHOWN]) or "no reason is given"
+        return text.replace(key, "…") if key else text
 
 
 def asked_to_wait(value: str, now: datetime | None = None) -> float:
