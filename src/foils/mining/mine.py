@@ -18,6 +18,7 @@ from foils.mining.encoded import named_models, with_encoded
 from foils.mining.fitted import warn_of_others
 from foils.mining.folder import chosen_or_temporary, refuse_foreign
 from foils.mining.identity import Execution, execution_of
+from foils.mining.memory import release_unused
 from foils.mining.mined import Mined
 from foils.mining.prepare import VectorSources, bind, check_request, check_window, prepare, vectors_by_name
 from foils.mining.reach import beyond_reach
@@ -95,6 +96,7 @@ def mine(
     )  # fmt: skip
     warn_of_others(settings, prepared.recipe, prepared.identity.inputs)
     require_memory(prepared, execution)
+    release_unused()  # what checking took, before a search may copy vectors
     search = prepared.search()
     job = prepared.job(lambda span: [(search.of(span), all_rows(span))], search.facts, search.stop)
     run(job, path, execution, fresh=fresh, progress=progress)
