@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "labelling"))  # label_world.
 from cli_world import Data, Run, Said
 
 from foils.cli import main
+from foils.mining import Mined
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,20 @@ def mine(run, data, out) -> Run:
         )
 
     return run_mine
+
+
+@pytest.fixture
+def label_every(mine, out, tmp_path):
+    """Mine everything, and write a table that labels each candidate by its place."""
+
+    def write(label_at):
+        assert mine("naive-top-k", "--set", "source.dense.k=25").code == 0
+        mined = Mined.open(out)
+        ids, lines = mined.result.names.items.to_pylist(), ["anchor_id,item_id,label,note"]
+        for row in mined.result.candidates(["unit_id", "items"]).to_pylist():
+            lines += [f"{row['unit_id']},{ids[item]},{label_at(place)}," for place, item in enumerate(row["items"])]
+        path = tmp_path / "labels.csv"
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write

@@ -16,19 +16,13 @@ RATE = "rules=[{max_false_negative_rate: {rate: 0.2}}]"
 
 
 @pytest.fixture
-def labels(mine, out, tmp_path):
-    """Mine everything, and label it: what scores high is a positive, now and then."""
-    assert mine("naive-top-k", "--set", "source.dense.k=25").code == 0
-    mined = Mined.open(out)
-    table, ids = mined.result.candidates(), mined.result.names.items.to_pylist()
-    lines = ["anchor_id,item_id,label,note"]
-    for row in table.select(["unit_id", "items", "score.dense"]).to_pylist():
-        for place, item in enumerate(row["items"]):
-            label = "positive" if place < 6 and place % 3 != 1 else "unsure" if place == 9 else "negative"
-            lines.append(f"{row['unit_id']},{ids[item]},{label},")
-    path = tmp_path / "labels.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+def labels(label_every):
+    """Label everything: what scores high is a positive, now and then."""
+
+    def label_at(place):
+        return "positive" if place < 6 and place % 3 != 1 else "unsure" if place == 9 else "negative"
+
+    return label_every(label_at)
 
 
 @pytest.fixture

@@ -14,17 +14,9 @@ def plainly(said):
 
 
 @pytest.fixture
-def labels(mine, out, tmp_path):
-    """Mine everything, and label each third candidate a positive, whatever it scores: a level curve."""
-    assert mine("naive-top-k", "--set", "source.dense.k=25").code == 0
-    mined = Mined.open(out)
-    ids, lines = mined.result.names.items.to_pylist(), ["anchor_id,item_id,label"]
-    for row in mined.result.candidates(["unit_id", "items"]).to_pylist():
-        for place, item in enumerate(row["items"]):
-            lines.append(f"{row['unit_id']},{ids[item]},{'negative' if place % 3 else 'positive'}")
-    path = tmp_path / "labels.csv"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+def labels(label_every):
+    """Label each third candidate a positive, whatever it scores: a level curve."""
+    return label_every(lambda place: "negative" if place % 3 else "positive")
 
 
 @pytest.fixture

@@ -123,3 +123,16 @@ def test_training_data_are_positives_of_all_sets_side_by_side(tmp_path, monkeypa
     assert len(given) == 10
     assert data.splits == ("train",)
     assert max(len(text.split()) for text in data.items.full_texts()) == scorers_reranker.WORDS
+
+
+def test_a_sample_for_the_language_model_stands_for_all_pairs():
+    scorers_llm = module("scorers_llm")
+    texts = Collection.from_arrays([(0, 0)], anchors=["a " * 100], items=["b " * 100, "short"])
+    labels = np.arange(1000) % 10 == 0
+    given = scorers_data.Problem(texts, (None, None), np.zeros(1000, int), np.arange(1000) % 2, labels, mined=True)
+    sample = scorers_llm.sampled(given)
+    assert len(sample.labels) == 2 * scorers_llm.OF_EACH
+    assert sample.labels.sum() == scorers_llm.OF_EACH
+    assert sample.weights[sample.labels].sum() == pytest.approx(labels.sum())
+    assert sample.weights[~sample.labels].sum() == pytest.approx((~labels).sum())
+    assert [len(text.split()) for text in sample.texts.items.full_texts()] == [scorers_llm.WORDS, 1]

@@ -1,6 +1,7 @@
 """Search on a device, here the CPU in a GPU's place: what it finds is what the canonical ranking says."""
 
 import runpy
+import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -177,6 +178,17 @@ def gpu(monkeypatch):
         monkeypatch.setattr(choice, "WORTH_A_LOOK", 1000.0)
 
     return pretend
+
+
+def test_a_search_that_needs_an_import_must_be_longer_to_be_worth_a_look(monkeypatch):
+    shape = (50_000, 384)
+    between = round(choice.WORTH_AN_IMPORT / 4 / 384 / 50_000)
+    assert "torch" in sys.modules
+    assert choice.is_worth_a_look(between, shape)
+    assert not choice.is_worth_a_look(between // 10, shape)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert not choice.is_worth_a_look(between, shape)
+    assert choice.is_worth_a_look(10 * between, shape)
 
 
 @pytest.mark.parametrize("mode", ["auto", "exact"])

@@ -152,7 +152,8 @@ def stored_or_drawn(
         FolderError: the negatives are others than those the design was drawn from.
     """
     store = LabelStore.of(result.path)
-    before, there = stored(store), check_design(result, n=n, seed=seed, scorer=scorer)
+    before = stored(store)
+    there = _as_asked(result, before, n, seed, scorer)
     if there is not None:
         return there, negatives_of(result, there.facts.scorer)
     negatives = negatives_of(result, scorer)
@@ -166,17 +167,21 @@ def stored_or_drawn(
     return drawn, negatives
 
 
-def check_design(
-    result: Result, *, n: int | None = None, seed: int | None = None, scorer: str | None = None
+def check_design(result: Result, *, n: int | None = None, seed: int | None = None, scorer: str | None = None) -> None:
+    """Check that what is asked for is what is stored, or may be drawn in its place; see ``stored_or_drawn``."""
+    _as_asked(result, stored(LabelStore.of(result.path)), n, seed, scorer)
+
+
+def _as_asked(
+    result: Result, there: StoredDesign | None, n: int | None, seed: int | None, scorer: str | None
 ) -> StoredDesign | None:
-    """Check that what is asked for is what is stored, as ``stored_or_drawn`` does; gives it, None where one is drawn.
+    """Give the stored design where it is what is asked for; None where one is to be drawn.
 
     A design of which no label is stored binds nobody: where it is not what is asked for, another one is drawn.
     """
-    store = LabelStore.of(result.path)
-    there = stored(store)
     if there is None:
         return None
+    store = LabelStore.of(result.path)
     try:
         check_same(result, there)
         _refuse_other(store, there, n, seed, scorer)

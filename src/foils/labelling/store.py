@@ -10,7 +10,6 @@ that neither a kill nor a power cut loses or doubles one; several processes may 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -30,23 +29,30 @@ VERSION = 1
 WAIT_SECONDS = 20.0
 """How long another process's writing is waited for."""
 
-SCHEMA = (
+
+def _guards(*tables: str) -> tuple[str, ...]:
+    return tuple(
+        f"CREATE TRIGGER no_{what}_of_{table} BEFORE {what} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
+        for table in tables
+        for what in ("update", "delete")
+    )
+
+
+OF_THE_DESIGN = (
     """CREATE TABLE design (one INTEGER PRIMARY KEY CHECK (one = 1), facts TEXT NOT NULL)""",
     """CREATE TABLE pairs (position INTEGER PRIMARY KEY, place INTEGER NOT NULL, anchor_id TEXT NOT NULL,
          item_id TEXT NOT NULL, pi REAL NOT NULL)""",
+    *_guards("design", "pairs"),
+)
+OF_EVENTS = (
     """CREATE TABLE events (number INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE,
          anchor_id TEXT NOT NULL, item_id TEXT NOT NULL, label INTEGER CHECK (label IN (1, 0, -1, -2)),
          note TEXT NOT NULL, undoes INTEGER UNIQUE REFERENCES events (number), seconds REAL, origin TEXT NOT NULL,
          at TEXT NOT NULL)""",
     "CREATE INDEX events_of_pairs ON events (anchor_id, item_id, number)",
-    *(
-        f"CREATE TRIGGER no_{what}_of_{table} BEFORE {what} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table} are only added to'); END"
-        for table in ("events", "pairs", "design")
-        for what in ("update", "delete")
-    ),
+    *_guards("events"),
 )
-DESIGN_TABLES = ("design", "pairs")
 LAST = "SELECT MAX(number) FROM events WHERE anchor_id = ? AND item_id = ?"
 # The last label given on the page that was not taken back, unless something else was said of its pair since.
 UNDOABLE = """SELECT number, anchor_id, item_id FROM events AS given
@@ -101,7 +107,7 @@ class LabelStore:
         with self._connected(mode="rwc") as connection:
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0] == 0:
-                for statement in SCHEMA:
+                for statement in (*OF_THE_DESIGN, *OF_EVENTS):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -249,11 +255,10 @@ def untouched(connection: sqlite3.Connection) -> bool:
 
 def clear_design(connection: sqlite3.Connection) -> None:
     """Forget the design of a file in which nothing was said of any pair; nothing else may be forgotten."""
-    for table in DESIGN_TABLES:
-        connection.execute(f"DROP TABLE {table}")  # its triggers go with it, and delete nothing before
-    for statement in SCHEMA:
-        if any(re.search(rf"\b(TABLE|ON) {table}\b", statement) for table in DESIGN_TABLES):
-            connection.execute(statement)
+    for table in ("design", "pairs"):
+        connection.execute(f"DROP TABLE {table}")  # with its triggers, which delete nothing
+    for statement in OF_THE_DESIGN:
+        connection.execute(statement)
 
 
 def restored(path: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,14 @@ SAMPLED = 100
 """Units that stand for all."""
 
 
+class Sampled(NamedTuple):
+    """Pairs that stand for all that a service is asked about: int64[P] anchors and items; each for ``scale`` pairs."""
+
+    scale: float
+    anchors: Int64
+    items: Int64
+
+
 def remote(recipe: Recipe) -> list[LlmScorer]:
     """List the scorers that ask a service."""
     return [part.fields for part in recipe.scorers if isinstance(part.fields, LlmScorer)]
@@ -37,25 +46,20 @@ def before_start(collection: Collection, recipe: Recipe, *, negatives: int, spli
         negatives: per unit.
         split: whose positives are mined for.
     """
+    sampled = [(fields, _sampled(fields, collection, recipe, negatives, split)) for fields in remote(recipe)]
     return [
-        *(_said(fields, collection, recipe, negatives, split) for fields in remote(recipe)),
-        *(f"warning: {doubt}" for doubt in budget_doubts(collection, recipe, negatives=negatives, split=split)),
+        *(_said(fields, collection, recipe, negatives, pairs) for fields, pairs in sampled),
+        *(f"warning: {doubt}" for fields, pairs in sampled for doubt in _doubts(fields, collection, pairs)),
     ]
 
 
 def budget_doubts(collection: Collection, recipe: Recipe, *, negatives: int, split: str) -> list[str]:
     """Say of each service whose budget holds no call that nothing will be asked; see ``before_start``."""
-    doubts = []
-    for fields in remote(recipe):
-        if fields.max_tokens is None:
-            continue
-        needed = fields.least_call(collection, *_sampled(fields, collection, recipe, negatives, split)[1:])
-        if fields.max_tokens < needed:
-            doubts.append(
-                f"{fields.name}: {too_small(fields.max_tokens, needed)}, so that nothing will be asked; give more, as "
-                f"in --set scorers.{fields.name}.max_tokens={_rounded(100 * needed)}"
-            )
-    return doubts
+    return [
+        doubt
+        for fields in remote(recipe)
+        for doubt in _doubts(fields, collection, _sampled(fields, collection, recipe, negatives, split))
+    ]
 
 
 def announce(lines: Iterable[str]) -> None:
@@ -72,23 +76,32 @@ def limits(fields: LlmScorer) -> str:
     return f"{fields.name} asks {fields.model} at {fields.url}; {bound}"
 
 
-def _said(fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str) -> str:
-    scale, anchors, items = _sampled(fields, collection, recipe, negatives, split)
-    calls, tokens = fields.expected(collection, anchors, items)
+def _doubts(fields: LlmScorer, collection: Collection, sampled: Sampled) -> list[str]:
+    if fields.max_tokens is None:
+        return []
+    needed = fields.least_call(collection, sampled.anchors, sampled.items)
+    if fields.max_tokens >= needed:
+        return []
+    return [
+        f"{fields.name}: {too_small(fields.max_tokens, needed)}, so that nothing will be asked; give more, as "
+        f"in --set scorers.{fields.name}.max_tokens={_rounded(100 * needed)}"
+    ]
+
+
+def _said(fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, sampled: Sampled) -> str:
+    scale, pairs = sampled.scale, len(sampled.anchors) * sampled.scale
+    calls, tokens = fields.expected(collection, sampled.anchors, sampled.items)
     depth, deepest = recipe.source.fields.depths(negatives)
     depth = min(depth, len(collection.items))
     most = "" if fields.band is None else "at most "
     deeper = f"; more where units are searched deeper than {depth:,}" if deepest > depth and recipe.rules else ""
     return (
-        f"{limits(fields)}. To come: {most}about {len(anchors) * scale:,.0f} pairs in {calls * scale:,.0f} calls, "
+        f"{limits(fields)}. To come: {most}about {pairs:,.0f} pairs in {calls * scale:,.0f} calls, "
         f"{tokens * scale:,.0f} tokens, less the answers that are kept{deeper}"
     )
 
 
-def _sampled(
-    fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str
-) -> tuple[float, Int64, Int64]:
-    """Give pairs that stand for all that a service is asked about, and how many each stands for."""
+def _sampled(fields: LlmScorer, collection: Collection, recipe: Recipe, negatives: int, split: str) -> Sampled:
     units = collection.positives((split,)).units(recipe.per)
     depth = min(recipe.source.fields.depths(negatives)[0], len(collection.items))
     chosen = units.take(_sample(len(units)))
@@ -97,7 +110,7 @@ def _sampled(
     if fields.positives == "ask":
         anchors = np.concatenate([anchors, chosen.pair_anchors()])
         items = np.concatenate([items, chosen.positives])
-    return len(units) / max(len(chosen), 1), anchors, items
+    return Sampled(len(units) / max(len(chosen), 1), anchors, items)
 
 
 def _rounded(number: int) -> int:

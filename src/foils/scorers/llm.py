@@ -126,8 +126,8 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def least_call(self, collection: Collection, anchors: Int64, items: Int64) -> int:
         """Say how many tokens the smallest call about these pairs may take: what the budget must hold; 0 = no call."""
         pairs = TextPairs.of_rows(collection, anchors, items)
-        limit = self.body.get(ANSWER_LIMIT) or self.answer_tokens
-        calls = [compose(self._prompt, pairs.question(call), 0, limit) for call in pairs.calls(self.pairs_per_call)]
+        each = (pairs.question(places) for places in pairs.calls(self.pairs_per_call))
+        calls = [compose(self._prompt, question, 0, self._answer_limit) for question in each]
         return min((call.most_tokens for call in calls), default=0)
 
     def check(self, inputs: Inputs) -> None:
@@ -157,9 +157,14 @@ class LlmScorer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self._prompt,
             Budget(self.max_calls, self.max_tokens),
             self.retries,
-            self.body.get(ANSWER_LIMIT) or self.answer_tokens,
+            self._answer_limit,
         )
         return OpenLlm(inputs, self, asker, PairCache.open(inputs.cache, self._identity()))
+
+    @property
+    def _answer_limit(self) -> int | None:
+        """Tokens that an answer may have, however it is said; None = as the form needs."""
+        return self.body.get(ANSWER_LIMIT) or self.answer_tokens
 
     @property
     def _prompt(self) -> Prompt:

@@ -23,7 +23,7 @@ from foils.positives import Int64
 from foils.scorers.llm_answers import WrongFormError, probabilities, used_tokens
 from foils.scorers.llm_budget import Budget
 from foils.scorers.llm_endpoint import Endpoint, Reply, SchemaRefusedError
-from foils.scorers.llm_faults import WRONG_FORM, begin, hint, sample_of
+from foils.scorers.llm_faults import WRONG_FORM, begin, hint, said_by
 from foils.scorers.llm_outcomes import Outcome
 from foils.scorers.llm_prompt import Call, Prompt, Question, compose
 from foils.search.vectors import Float32
@@ -144,7 +144,7 @@ class Asker:
             try:
                 return probabilities(reply.completion, self.prompt.answer, call.ids), ""
             except WrongFormError:
-                failure, sample = WRONG_FORM, begin(self.endpoint.without_key(sample_of(reply.completion)))
+                failure, sample = WRONG_FORM, begin(self.endpoint.without_key(said_by(reply.completion)))
         with self.tally.lock:
             self.tally.failures[failure] += 1
             self.tally.sample = self.tally.sample or sample

@@ -49,13 +49,13 @@ def hint(failures: Mapping[str, int], answer: Answer, sample: str, *, several: b
     return mend or "see what the server says, and raise retries or timeout"
 
 
-def sample_of(completion: Any) -> str:
-    """Give the beginning of what a model wrote, or of the whole answer where it wrote nothing."""
+def said_by(completion: Any) -> str:
+    """Give what a model wrote, or the whole answer where it wrote nothing."""
     try:
         said = completion["choices"][0]["message"]["content"]
     except (LookupError, TypeError):
         said = None
-    return begin(said if isinstance(said, str) and said else json.dumps(completion, ensure_ascii=False))
+    return said if isinstance(said, str) and said else json.dumps(completion, ensure_ascii=False)
 
 
 def begin(text: str) -> str:
