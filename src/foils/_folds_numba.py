@@ -6,16 +6,23 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from foils._fetch_numba import fetch_row
+
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+
+AHEAD = 2
+"""How many pairs ahead a row is asked for: rows lie anywhere in memory, and to wait for each takes longest."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Float32) -> None:
     """Write the inner product of ``left[rows[p]]`` and ``right[columns[p]]`` to ``scores[p]``, rounded once."""
-    cells = np.empty(max(left.shape[1], 1))
+    cells, values = np.empty(max(left.shape[1], 1)), right.reshape(right.size)
     for p in range(rows.size):
+        if p + AHEAD < rows.size:
+            fetch_row(values, right.shape[1], columns[p + AHEAD])
         scores[p] = _product(left[rows[p]], right[columns[p]], cells)
 
 
@@ -23,7 +30,10 @@ def dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Flo
 def unit_dots(left: Float32, rows: Int64, right: Float32, columns: Int64, scores: Float32) -> None:
     """Do what ``dots`` does with rows of ``right`` that are normalised first, as ``normalise`` does it."""
     cells, unit = np.empty(max(left.shape[1], 1)), np.empty(left.shape[1], np.float32)
+    values = right.reshape(right.size)
     for p in range(rows.size):
+        if p + AHEAD < rows.size:
+            fetch_row(values, right.shape[1], columns[p + AHEAD])
         unit[:] = right[columns[p]]
         _normalise(unit, cells)
         scores[p] = _product(left[rows[p]], unit, cells)

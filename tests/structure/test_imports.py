@@ -18,7 +18,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 # "foils" is the package's own __init__, which gathers the public surface.
 LEVELS = (
     {"errors"},
-    {"_compiled", "_folds_numba", "_folds_numpy"},
+    {"_compiled", "_fetch_numba"},
+    {"_folds_numba", "_folds_numpy"},
     {"_array", "_cache", "_durable", "_extras", "_processor", "_segments", "_stored", "_threads", "ranks"},
     {"normalisers", "positives"},
     {"records", "triples"},

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from foils._fetch_numba import fetch
 from foils.drawing.exclusions import Float64, Tables
-from foils.drawing.fetch_numba import fetch
 from foils.positives import Int64
 
 SHORT = 64

@@ -6,10 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from foils._fetch_numba import fetch_row
+
 Bytes = npt.NDArray[np.int8]
 Float64 = npt.NDArray[np.float64]
 Int16 = npt.NDArray[np.int16]
 Int64 = npt.NDArray[np.int64]
+
+AHEAD = 4
+"""How many pairs ahead rows are asked for."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -25,7 +30,11 @@ def sums(left: Int16, rows: Int64, high: Bytes, low: Bytes, columns: Int64, step
         steps: how many of the lower make one of the higher.
         out: float64[P], written; exact.
     """
+    upper_values, lower_values = high.reshape(high.size), low.reshape(low.size)
     for p in range(rows.size):
+        if p + AHEAD < rows.size:
+            fetch_row(upper_values, left.shape[1], columns[p + AHEAD])
+            fetch_row(lower_values, left.shape[1], columns[p + AHEAD])
         numbers, upper, lower = left[rows[p]], high[columns[p]], low[columns[p]]
         coarse, fine = np.int32(0), np.int32(0)
         for j in range(left.shape[1]):

@@ -237,20 +237,18 @@ class Vectors:
             columns: int64[P].
             chunk: how many are read at a time.
         """
-        folds = kernels("foils._folds")
-        # Rows of the matrix in their order: neighbours share pages of memory.
-        order = np.argsort(columns)
-        rows, columns, ordered = rows[order], columns[order], np.empty(len(rows), np.float32)
+        folds, scores = kernels("foils._folds"), np.empty(len(rows), np.float32)
         if self._lies_in_memory_as_float32:
             dots = folds.unit_dots if self.similarity == "cosine" else folds.dots
-            dots(others, rows, np.asarray(self.matrix), columns, ordered)
-        else:
-            for start in range(0, len(rows), chunk):
-                part = slice(start, start + chunk)
-                read = self.read(columns[part])
-                folds.dots(others, rows[part], read, np.arange(len(read)), ordered[part])
-        scores = np.empty_like(ordered)
-        scores[order] = ordered
+            dots(others, rows, np.asarray(self.matrix), columns, scores)
+            return scores
+        order = np.argsort(columns)  # rows of the matrix in their order: neighbours share pages of memory
+        for start in range(0, len(order), chunk):
+            part = order[start : start + chunk]
+            read = self.read(columns[part])
+            some = np.empty(len(part), np.float32)
+            folds.dots(others, rows[part], read, np.arange(len(read)), some)
+            scores[part] = some
         return scores
 
     @property

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
 READ, KEEP, DATA = 0, 3, 1
 """What LLVM's ``prefetch`` takes: to read, into all caches, data rather than code."""
+LINE_BYTES = 64
+"""Of a cache line."""
 
 
 def _fetch(_: Any, values: Any, at: Any) -> Any:
@@ -28,3 +31,10 @@ def _fetch(_: Any, values: Any, at: Any) -> Any:
 fetch: Any = intrinsic(_fetch)
 """``fetch(values, at)`` asks for the cache line of ``values[at]`` of one dimension, and does not wait; ``at`` may lie
 anywhere."""
+
+
+@njit(nogil=True, inline="always")
+def fetch_row(values: Any, width: int, row: Any) -> None:
+    """Ask for row ``row`` of a matrix whose rows of ``width`` lie one after the other in ``values``."""
+    for at in range(row * width, (row + 1) * width, LINE_BYTES // values.itemsize):
+        fetch(values, at)
