@@ -1,7 +1,6 @@
 """Both bodies of the selection kernels, with shortlists too short for comfort, and every screen."""
 
 import runpy
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from foils.search.screens import Single
 
 HELPERS = Path(__file__).parents[1] / "contract" / "search_reference.py"
 plain = SimpleNamespace(**runpy.run_path(str(HELPERS)))
+ONES = np.ones(6, np.float32)
 BODIES = {"numba": selection_numba, "numpy": selection_numpy}
 
 
@@ -155,9 +155,9 @@ def test_a_finer_score_is_within_its_own_slack():
         for name in BODIES:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(_compiled, "is_available", lambda name=name: name == "numba")
-                found[name] = Int8(vectors).refine(anchors, rows, columns)
+                found[name] = Int8(vectors).refine(Int8(vectors).finely(anchors), rows, columns)
         np.testing.assert_array_equal(found["numba"], found["numpy"])
-        slack = Int8(vectors).fine_slack(anchors)
+        slack = Int8(vectors).finely(anchors).slack
         assert (np.abs(found["numba"] - canonical) <= slack[rows]).all()
         assert (slack <= Int8(vectors).slack(anchors) / 5).all()
 
@@ -212,7 +212,7 @@ def test_a_shortlist_keeps_all_that_may_be_among_the_best(kernels, data):
     limits = np.full(3, kernels.first_limit(k, room))
     for number, block in enumerate(blocks):
         resume = np.zeros(3, np.int64)
-        stuck = kernels.take(block, number * width, reach, k, items, scores, counts, bounds, limits, resume)
+        stuck = kernels.take(block, ONES[:3], number * width, reach, k, items, scores, counts, bounds, limits, resume)
         assert stuck == (resume < width).any()
         if stuck:
             assert (counts[resume < width] > k).all()
@@ -236,10 +236,7 @@ def test_scores_in_bfloat16_are_taken_as_their_float32_values(kernels, room):
     single = np.round(normal(6, 150, 0), 1)
     single[2, ::3] = -np.inf
     halves = (single.view(np.uint32) >> 16).astype(np.uint16)
-    taken = [
-        taken_by(kernels.take_halves, halves, kernels, room),
-        taken_by(kernels.take, as_float32(halves), kernels, room),
-    ]
+    taken = [taken_by(block, ONES, kernels, room) for block in (halves, as_float32(halves))]
     for one, other in zip(*taken, strict=True):
         np.testing.assert_array_equal(one, other)
     assert taken[0][0] == (room == 7)
@@ -252,23 +249,29 @@ def test_scores_in_integers_are_taken_as_what_they_are_worth(kernels, room):
     integers[2, ::3] = -(2**31)
     units = np.linspace(0.05, 0.3, 6).astype(np.float32)
     single = np.where(integers == -(2**31), -np.inf, integers * units[:, None]).astype(np.float32)
-    taken = [
-        taken_by(partial(kernels.take_integers, units), integers, kernels, room),
-        taken_by(kernels.take, single, kernels, room),
-    ]
+    taken = [taken_by(integers, units, kernels, room), taken_by(single, ONES, kernels, room)]
     for one, other in zip(*taken, strict=True):
         np.testing.assert_array_equal(one, other)
     assert taken[0][0] == (room == 7)
 
 
-def taken_by(take, block, kernels, room):
+def taken_by(block, units, kernels, room):
     """Take one block into fresh shortlists; give all that is known of them afterwards."""
     items, scores = np.full((6, room), -1), np.zeros((6, room), np.float32)
     counts, bounds, resume = np.zeros(6, np.int64), np.full(6, -1e37, np.float32), np.zeros(6, np.int64)
     limits = np.full(6, kernels.first_limit(4, room))
-    stuck = take(block, 10, np.full(6, 0.25), 4, items, scores, counts, bounds, limits, resume)
+    stuck = kernels.take(block, units, 10, np.full(6, 0.25), 4, items, scores, counts, bounds, limits, resume)
     held = np.arange(room) < counts[:, None]
     return stuck, counts, bounds, resume, np.where(held, items, -1), np.where(held, scores, 0)
+
+
+@pytest.mark.parametrize("kernels", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("lowest", [-(2.0**31), -np.inf])
+def test_scores_that_look_like_what_stands_for_none(kernels, lowest):
+    """The least int32 means −inf among integers only."""
+    block = np.full((6, 70), lowest, np.float32)
+    _, counts, *_ = taken_by(block, ONES, kernels, 200)
+    assert (counts == (70 if np.isfinite(lowest) else 0)).all()
 
 
 @settings(max_examples=60, deadline=None)

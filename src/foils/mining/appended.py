@@ -116,7 +116,7 @@ class Extended:
             width,
             self._barred.take(anchors),
             dense.blocks,
-            lambda block: dense.forbidden.mask(anchors, slice(first + block.start, first + block.stop)),
+            lambda block: dense.forbidden.mask(anchors, _shifted(block, first)),
         )
         return np.where(items < 0, -1, items + first), scores
 
@@ -175,6 +175,10 @@ def items_within(relation: Relation, start: int, stop: int) -> Relation:
     inside = (items >= start) & (items < stop)
     degrees = np.bincount(rows[inside], minlength=len(relation.indptr) - 1)
     return Relation(segments.bounds(degrees), items[inside] - start)
+
+
+def _shifted(rows: slice | Int64, by: int) -> slice | Int64:
+    return slice(rows.start + by, rows.stop + by) if isinstance(rows, slice) else rows + by
 
 
 def rows_of(matrix: Matrix, start: int, stop: int) -> Matrix:

@@ -4,7 +4,7 @@ A block of items is scored by a screen, whose error is bounded (``screens``). Wh
 what may still be among the best k goes to the anchor's shortlist (``selection_numba``); all else is forgotten, so
 that no array of anchors × items exists. At the end the shortlists are scored by the canonical kernel and ordered by
 (−score, item row). So the result follows from the vectors alone: not from the screen, blocks, threads or machine.
-Exclusions are applied before the cut.
+Exclusions are applied before the cut. A random sample of the items gives bounds to start with (``sample``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from foils.search.best import LOWEST, ByItem
 from foils.search.blocks import Blocks
 from foils.search.device import Hidden, OnDevice, is_cut_short
 from foils.search.products import NUMPY
-from foils.search.screen_int8 import Int8
+from foils.search.sample import Masked, Sample
+from foils.search.screen_int8 import Fine, Int8
 from foils.search.screens import Screen, Single
 from foils.search.vectors import Float32, Vectors
 
@@ -37,11 +38,7 @@ MOST_RELIEFS = 8
 """How often a shortlist that a rough screen fills may be scored canonically before its anchor is searched anew."""
 
 
-Masked = Callable[[slice], npt.NDArray[np.bool_] | None]
-"""Slice of items → bool[A, I], True = must not be returned; None = all may be."""
-
-
-def no_mask(_: slice) -> None:
+def no_mask(_: slice | Int64) -> None:
     """Let every item be returned."""
 
 
@@ -119,24 +116,31 @@ class ExactIndex:
 
     def find(self, anchors: Float32, k: int, excluded: Relation, blocks: Blocks, masked: Masked = no_mask) -> Found:
         """Find the k best items of every anchor, and say what it took; see ``search``."""
-        screen = self.screen or Single(self.items, NUMPY)
+        screen, barred = self.screen or Single(self.items, NUMPY), ByItem.of(*excluded.coordinates())
         search = _Search(self, screen, anchors, k, blocks)
         with screen.one_thread():
-            search.scan(ByItem.of(*excluded.coordinates()), masked)
+            least = search.start(barred, masked)
+            search.scan(barred, masked)
             found = search.settle()
-        if not search.overflowed.any():
+        rows = np.flatnonzero(search.overflowed | ~_reaches(found, least))
+        if not len(rows):
             return found
-        rows = np.flatnonzero(search.overflowed)
-        again = replace(self, screen=Single(self.items, NUMPY)).find(
-            anchors[rows], k, excluded.take(rows), blocks, lambda block: _rows(masked(block), rows)
-        )
-        found.items[rows], found.scores[rows] = again.items, again.scores
-        return replace(found, rescored=found.rescored + again.rescored, overflowed=len(rows))
+        again = _Search(self, Single(self.items, NUMPY), anchors[rows], k, blocks)
+        with again.screen.one_thread():
+            again.scan(ByItem.of(*excluded.take(rows).coordinates()), lambda items: _rows(masked(items), rows))
+            anew = again.settle()
+        found.items[rows], found.scores[rows] = anew.items, anew.scores
+        return replace(found, rescored=found.rescored + anew.rescored, overflowed=len(rows))
 
     @cached_property
     def unmineable(self) -> Int64:
         """Rows of the items that are never returned, ascending."""
         return np.flatnonzero(~self.mineable)
+
+    @cached_property
+    def sample(self) -> Sample:
+        """Some items, to start from."""
+        return Sample.of(self.items, self.mineable)
 
 
 class _Search:
@@ -162,12 +166,31 @@ class _Search:
         """bool[A], the anchors given up."""
         return self.reliefs > self.most_reliefs
 
+    @cached_property
+    def fine(self) -> Fine:
+        """The anchors as finer scores take them."""
+        assert isinstance(self.screen, Int8)
+        return self.screen.finely(self.anchors)
+
+    def start(self, barred: ByItem, masked: Masked) -> Float64:
+        """Let nothing into shortlists that a sample of the items tells to be none of the best.
+
+        Returns:
+            float64[A], what the k-th best that is found must have at least for this to have been right.
+        """
+        if isinstance(self.screen, OnDevice):
+            return np.full(len(self.anchors), LOWEST)
+        sample, product = self.index.sample, self.screen.single
+        least = sample.bounds(self.anchors, self.k, self.blocks.items, product, barred, masked)
+        self._raise(np.arange(len(least)), np.where(least > LOWEST, least - self.slack, LOWEST))
+        return least
+
     def scan(self, barred: ByItem, masked: Masked) -> None:
         """Pass over all items once."""
         if isinstance(self.screen, OnDevice):
             self._scan_on(self.screen, Hidden(barred, self.index.unmineable, masked))
             return
-        ready, take = self.screen.ready(self.anchors), self._kernel(self.screen)
+        ready, units = self.screen.ready(self.anchors), self.screen.units(self.anchors)
         size, total = self.blocks.items, len(self.index.items)
         barred_score = self.screen.barred
         whole = np.empty(len(self.anchors) * min(size, max(total, 1)), barred_score.dtype)
@@ -188,14 +211,14 @@ class _Search:
             mask = masked(block)
             if mask is not None:
                 np.putmask(scores, mask, barred_score)
-            self._take(take, scores, start)
+            self._take(scores, units, start)
 
     def settle(self) -> Found:
         """Score the shortlists canonically, and order them."""
         self.kernels.prune(self.reach, self.k, self.items, self.scores, self.counts, self.bounds)
         if isinstance(self.screen, Int8):
             self._refine(self.screen, np.arange(len(self.anchors)))
-            self.slack = self.screen.fine_slack(self.anchors)
+            self.slack = self.fine.slack
         found = np.empty((len(self.anchors), self.k), np.int64)
         values = np.empty((len(self.anchors), self.k), np.float32)
         for rows in _parts(self.counts):
@@ -210,17 +233,10 @@ class _Search:
             cut = is_cut_short(self.scores, self.counts, self.k, self.reach)
             self.reliefs[cut], self.counts[cut] = MOST_RELIEFS + 1, 0
 
-    def _kernel(self, screen: Screen) -> Callable[..., bool]:
-        """Choose what takes the scores of a screen."""
-        if isinstance(screen, Int8):
-            return partial(self.kernels.take_integers, screen.units(self.anchors))
-        takes: dict[str, Callable[..., bool]] = {"float32": self.kernels.take, "uint16": self.kernels.take_halves}
-        return takes[screen.barred.dtype.name]
-
-    def _take(self, take: Callable[..., bool], scores: npt.NDArray[Any], start: int) -> None:
+    def _take(self, scores: npt.NDArray[Any], units: Float32, start: int) -> None:
         resume = np.where(self.overflowed, scores.shape[1], 0)
         lists = (self.items, self.scores, self.counts, self.bounds, self.limits)
-        while take(scores, start, self.reach, self.k, *lists, resume):
+        while self.kernels.take(scores, units, start, self.reach, self.k, *lists, resume):
             stuck = np.flatnonzero(resume < scores.shape[1])
             self._relieve(stuck)
             resume[self.overflowed] = scores.shape[1]
@@ -243,20 +259,14 @@ class _Search:
 
     def _refine(self, screen: Int8, rows: Int64) -> None:
         """Score shortlists more finely, and keep what is among their best by that."""
+        fine = self.fine
         for part in _parts(self.counts[rows]):
-            self._refine_some(screen, rows[part])
-
-    def _refine_some(self, screen: Int8, rows: Int64) -> None:
-        anchors, counts = self.anchors[rows], self.counts[rows]
-        longest = counts.max(initial=1)
-        items, scores = self.items[rows, :longest], self.scores[rows, :longest]
-        at, places = np.nonzero(np.arange(longest) < counts[:, None])
-        scores[at, places] = screen.refine(anchors, at, items[at, places])
-        slack, bounds = screen.fine_slack(anchors), np.full(len(rows), LOWEST, np.float32)
-        self.kernels.prune(2 * slack, self.k, items, scores, counts, bounds)
-        self.items[rows, :longest], self.scores[rows, :longest], self.counts[rows] = items, scores, counts
-        # What comes has the error of the screen, what is bounds' own that of the finer scores.
-        self._raise(rows, bounds + slack - self.slack[rows])
+            some, slack = rows[part], fine.slack[rows[part]]
+            values = self._scored(some, self.slack + fine.slack, partial(screen.refine, fine))
+            bounds = np.full(len(some), LOWEST, np.float32)
+            self.kernels.adopt(some, values, 2 * slack, self.k, self.items, self.scores, self.counts, bounds)
+            # What comes has the error of the screen, what is bounds' own that of the finer scores.
+            self._raise(some, bounds + slack - self.slack[some])
 
     def _raise(self, rows: Int64, limits: Float64) -> None:
         """Let nothing below these limits into shortlists any more."""
@@ -264,32 +274,49 @@ class _Search:
         self.bounds[rows] = np.maximum(self.bounds[rows], below)
 
     def _settle(self, rows: Int64, found: Int64, scores: Float32) -> None:
-        """Write the best k of some shortlists.
+        """Write the best k of some shortlists."""
+        values = self._scored(rows, self.slack, self._canonical)
+        self.kernels.best(rows, self.items, values, self.counts, found, scores)
 
-        The best k of the screen are scored canonically first: what lies below the least of these values by more than
-        the slack is not among the best. The rest is scored then.
+    def _scored(self, rows: Int64, slack: Float64, score: Callable[[Int64, Int64], Float32]) -> Float32:
+        """Score some shortlists as far as they may hold the best k.
+
+        The best k of the screen are scored first: what lies below the least of these values by more than the slack is
+        not among the best. The rest is scored then.
+
+        Args:
+            rows: int64[S], whose.
+            slack: float64[A], by which the screen's scores may differ from these.
+            score: anchors' rows and items, int64[P] each → float32[P].
+
+        Returns:
+            float32[S, L] by place in the shortlist, NaN where there is none.
         """
         counts = self.counts[rows]
-        longest = counts.max(initial=1)
-        items, screened = self.items[rows, :longest], self.scores[rows, :longest]
-        values = np.full(items.shape, np.nan, np.float32)
+        values = np.full((len(rows), counts.max(initial=1)), np.nan, np.float32)
         at, places = np.empty((2, int(counts.sum())), np.int64)
-        listed = self.kernels.leading(screened, counts, self.k, at, places)
-        self._rescore(rows, items, values, at[:listed], places[:listed])
-        listed = self.kernels.near(screened, values, counts, self.slack[rows], at, places)
-        self._rescore(rows, items, values, at[:listed], places[:listed])
-        self.kernels.best(items, values, counts, found, scores)
+        listed = self.kernels.leading(rows, self.scores, self.counts, self.k, at, places)
+        cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
+        values[cells] = score(owners, self.items[owners, cells[1]])
+        listed = self.kernels.near(rows, self.scores, values, self.counts, slack, at, places)
+        cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
+        values[cells] = score(owners, self.items[owners, cells[1]])
+        return values
 
-    def _rescore(self, rows: Int64, items: Int64, values: Float32, at: Int64, places: Int64) -> None:
-        """Write the canonical scores of these places."""
-        values[at, places] = self.index.items.dots(self.anchors, rows[at], items[at, places], self.blocks.pairs)
-        self.rescored += len(at)
+    def _canonical(self, rows: Int64, items: Int64) -> Float32:
+        self.rescored += len(rows)
+        return self.index.items.dots(self.anchors, rows, items, self.blocks.pairs)
 
 
 def _parts(counts: Int64) -> Iterator[slice]:
     """Cut rows of shortlists into parts that are settled together: the more, the better are items read in order."""
     step = max(1, SETTLED_PLACES // counts.max(initial=1))
     return (slice(start, min(start + step, len(counts))) for start in range(0, len(counts), step))
+
+
+def _reaches(found: Found, least: Float64) -> npt.NDArray[np.bool_]:
+    """Tell the anchors whose k-th best is at least that: bool[A]."""
+    return (least <= LOWEST) | (found.scores[:, -1] >= least)  # NaN, where there are fewer than k, is not
 
 
 def _rows(mask: npt.NDArray[np.bool_] | None, rows: Int64) -> npt.NDArray[np.bool_] | None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from foils._threads import one_torch_thread
-from foils.search.products import BFLOAT16, shared_tensor
+from foils.search.products import BFLOAT16, TORCH, Product, shared_tensor
 from foils.search.rounding import SAFETY, lengths_of, single_slack
 from foils.search.vectors import Float32, Vectors
 
@@ -51,6 +51,11 @@ class BFloat16:
         """−∞ in bfloat16."""
         return BARRED
 
+    @property
+    def single(self) -> Product:
+        """PyTorch's."""
+        return TORCH
+
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""
         return one_torch_thread()
@@ -66,6 +71,10 @@ class BFloat16:
         flushed = self.items.dim * 2.0**-126 * (lengths + longest)
         vectors: Float64 = SAFETY * (moved * longest + lengths * self._moved) + flushed
         return vectors + SAFETY * HALF_STEP * scale + single_slack(anchors, self.items)
+
+    def units(self, anchors: Float32) -> Float32:
+        """Its scores are what they are."""
+        return np.ones(len(anchors), np.float32)
 
     def ready(self, anchors: Float32) -> Any:
         """Round them."""

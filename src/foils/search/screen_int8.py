@@ -24,7 +24,7 @@ import numpy.typing as npt
 from foils._compiled import kernels
 from foils._threads import one_torch_thread
 from foils.positives import Int64
-from foils.search.products import INT8, int8_product
+from foils.search.products import INT8, TORCH, Product, int8_product
 from foils.search.rounding import SAFETY, UNIT, lengths_of, single_slack
 from foils.search.vectors import Float32, Vectors
 
@@ -48,6 +48,21 @@ NEAR_COMPONENTS = 1 << 16
 """Of vectors that are rounded at a time."""
 LEAST_UNIT = 2.0**-60
 """Units of vectors that are zero, or nearly: none is divided by zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fine:
+    """Anchors in integers of 16 bits.
+
+    Attributes:
+        integers: int16[A, d].
+        units: float32[A], what 1 is worth.
+        slack: float64[A], bounds on the error of finer scores.
+    """
+
+    integers: npt.NDArray[np.int16]
+    units: Float32
+    slack: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +98,11 @@ class Int8:
         """The longest distance that an item moves."""
         return self._held.moved
 
+    @property
+    def single(self) -> Product:
+        """PyTorch's."""
+        return TORCH
+
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""
         return one_torch_thread()
@@ -94,12 +114,14 @@ class Int8:
 
     def slack(self, anchors: Float32) -> Float64:
         """Bound the error of ``score``, and of ``refine``: shortlists may hold scores of both."""
-        slack: Float64 = np.maximum(self._slack(anchors, MOST, self._held.moved), self.fine_slack(anchors))
+        slack: Float64 = np.maximum(self._slack(anchors, MOST, self._held.moved), self.finely(anchors).slack)
         return slack
 
-    def fine_slack(self, anchors: Float32) -> Float64:
-        """Bound the error of ``refine``."""
-        return self._slack(anchors, self._most, self._held.moved_less)
+    def finely(self, anchors: Float32) -> Fine:
+        """Round anchors for ``refine``, to 16 bits or as many as leave every sum within 32."""
+        most = min(2**15 - 1, (2**31 - 1) // (MOST * self.items.dim))
+        integers, units = _rounded(anchors, most)
+        return Fine(integers.astype(np.int16), units, self._slack(anchors, most, self._held.moved_less))
 
     def ready(self, anchors: Float32) -> Any:
         """Round them."""
@@ -113,29 +135,18 @@ class Int8:
 
         int8_product(anchors, torch.from_numpy(self._held.first[items]), out)
 
-    def refine(self, anchors: Float32, rows: Int64, items: Int64) -> Float32:
+    def refine(self, anchors: Fine, rows: Int64, items: Int64) -> Float32:
         """Score pairs more finely: float32[P].
 
         Args:
-            anchors: float32[A, d].
+            anchors: of A anchors.
             rows: int64[P], of anchors.
             items: int64[P].
         """
-        held = self._held
-        integers, units = _rounded(anchors, self._most)
-        order = np.argsort(items)  # items in their order: neighbours share pages of memory
-        rows, items, sums = rows[order], items[order], np.empty(len(rows))
-        kernels("foils.search.integers").sums(
-            integers.astype(np.int16), rows, held.first, held.second, items, STEPS, sums
-        )
-        scores = np.empty(len(rows), np.float32)
-        scores[order] = sums * (units.astype(np.float64)[rows] * (held.unit / STEPS))
-        return scores
-
-    @property
-    def _most(self) -> int:
-        """The largest integer of an anchor in 16 bits with which no sum leaves 32."""
-        return min(2**15 - 1, (2**31 - 1) // (MOST * self.items.dim))
+        held, sums = self._held, np.empty(len(rows))
+        kernels("foils.search.integers").sums(anchors.integers, rows, held.first, held.second, items, STEPS, sums)
+        sums *= anchors.units.astype(np.float64)[rows] * (held.unit / STEPS)
+        return sums.astype(np.float32)
 
     def _slack(self, anchors: Float32, most: int, moved_items: float) -> Float64:
         """Bound the error by the distances that vectors move; and by float32's own, where numbers are scaled."""

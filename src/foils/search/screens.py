@@ -35,11 +35,18 @@ class Screen(Protocol):
     def barred(self) -> np.float32 | np.uint16 | np.int32:
         """−∞ as its scores have it: float32, the bits of bfloat16, or the least int32."""
 
+    @property
+    def single(self) -> Product:
+        """What multiplies float32 while ``one_thread`` holds."""
+
     def one_thread(self) -> AbstractContextManager[None]:
         """Keep its products to the thread that calls it."""
 
     def slack(self, anchors: Float32) -> Float64:
         """Bound the difference between its scores and the canonical ones: float64[A]."""
+
+    def units(self, anchors: Float32) -> Float32:
+        """Say what 1 is worth in the scores of each anchor: float32[A]; 1 but for integers."""
 
     def ready(self, anchors: Float32) -> Any:
         """Turn anchors into what ``score`` takes."""
@@ -65,6 +72,11 @@ class Single:
         """−∞."""
         return BARRED
 
+    @property
+    def single(self) -> Product:
+        """Its product."""
+        return self.product
+
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of the library that multiplies."""
         return one_thread() if self.product.name == "numpy" else one_torch_thread()
@@ -72,6 +84,10 @@ class Single:
     def slack(self, anchors: Float32) -> Float64:
         """``(γ_d + rounding of the vectors) |q| |c|``; four units more for the rounding of the canonical score."""
         return single_slack(anchors, self.items)
+
+    def units(self, anchors: Float32) -> Float32:
+        """Its scores are what they are."""
+        return np.ones(len(anchors), np.float32)
 
     def ready(self, anchors: Float32) -> Float32:
         """Take them as they are."""

@@ -12,16 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from foils._fetch_numba import fetch
+from foils.search.reaching_numba import CHUNK, lowest, reaching, score
+
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-UInt16 = npt.NDArray[np.uint16]
+Screened = npt.NDArray[np.float32] | npt.NDArray[np.uint16] | Int32
 
-CHUNK = 64
-"""Scores compared with the bound at once: the comparison is vectorised, and mostly finds none."""
-BARRED = -(2**31)
-"""What stands for −inf among integers."""
 HIGHEST = 2**31 - 1
 """Above the rank of every number."""
 
@@ -33,7 +32,8 @@ def first_limit(k: int, room: int) -> int:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def take(
-    screen: Float32,
+    screen: Screened,
+    units: Float32,
     first: int,
     reach: Float64,
     k: int,
@@ -47,7 +47,9 @@ def take(
     """Add a block of scores to the shortlists.
 
     Args:
-        screen: float32[A, I], scores of the items ``first`` …; −inf = must not be taken.
+        screen: [A, I], scores of the items ``first`` …, contiguous: float32, −inf = must not be taken; or uint16, the
+            upper halves of such numbers; or int32, the least = must not be taken.
+        units: float32[A], what 1 is worth where they are integers.
         first: item row of the first column.
         reach: float64[A].
         k: how many are wanted.
@@ -61,70 +63,36 @@ def take(
     Returns:
         whether a row is stuck; its ``resume`` says where.
     """
-    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
-    stuck = False
+    ranks, values = np.empty(items.shape[1], np.int32), screen.reshape(screen.size)
+    width, room, stuck = screen.shape[1], items.shape[1], False
+    items_flat, scores_flat = items.reshape(items.size), scores.reshape(scores.size)
     for a in range(screen.shape[0]):
-        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
-            screen, a, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
-        )
-        stuck |= full
-    return stuck
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def take_halves(
-    screen: UInt16,
-    first: int,
-    reach: Float64,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    counts: Int64,
-    bounds: Float32,
-    limits: Int64,
-    resume: Int64,
-) -> bool:
-    """Do what ``take`` does with scores in bfloat16: uint16[A, I], the upper halves of float32 numbers."""
-    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
-    bits = np.empty((1, screen.shape[1]), np.uint32)
-    row = bits.view(np.float32)
-    stuck = False
-    for a in range(screen.shape[0]):
-        for i in range(screen.shape[1]):
-            bits[0, i] = np.uint32(screen[a, i]) << np.uint32(16)
-        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
-            row, 0, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
-        )
-        stuck |= full
-    return stuck
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def take_integers(
-    units: Float32,
-    screen: Int32,
-    first: int,
-    reach: Float64,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    counts: Int64,
-    bounds: Float32,
-    limits: Int64,
-    resume: Int64,
-) -> bool:
-    """Do what ``take`` does with scores int32[A, I], of which 1 is worth ``units[a]``; the least int32 is −inf."""
-    ranks, hits = np.empty(items.shape[1], np.int32), np.empty(CHUNK, np.int64)
-    row = np.empty((1, screen.shape[1]), np.float32)
-    stuck = False
-    for a in range(screen.shape[0]):
-        unit = units[a]
-        for i in range(screen.shape[1]):
-            value = screen[a, i]
-            row[0, i] = np.float32(value) * unit if value != BARRED else np.float32(-np.inf)
-        resume[a], counts[a], bounds[a], limits[a], full = _take_row(
-            row, 0, first, reach[a], k, items, scores, a, resume[a], counts[a], bounds[a], limits[a], ranks, hits
-        )
+        if a + 1 < screen.shape[0]:
+            fetch(items_flat, (a + 1) * room + counts[a + 1])
+            fetch(scores_flat, (a + 1) * room + counts[a + 1])
+        start, column, count, bound, limit, full = a * width, resume[a], counts[a], bounds[a], limits[a], False
+        while column < width and not full:
+            end = min(column + CHUNK, width)
+            if end - column == CHUNK:
+                hits = reaching(values, start + column, units[a], bound)
+            else:
+                hits = _reaching_some(values, start + column, start + end, units[a], bound)
+            while hits:
+                at = column + lowest(hits)
+                hits &= hits - np.uint64(1)
+                if count >= limit:
+                    count, bound = _pruned(items, scores, a, count, bound, reach[a], k, ranks)
+                    limit = min(room, max(2 * k, count + count // 2 + 1))
+                    full = count > (room + k) // 2
+                    if full:
+                        end = at
+                        break
+                value = score(values, start + at, units[a])
+                if value >= bound:
+                    items[a, count], scores[a, count] = first + at, value
+                    count += 1
+            column = end
+        resume[a], counts[a], bounds[a], limits[a] = column, count, bound, limit
         stuck |= full
     return stuck
 
@@ -139,14 +107,43 @@ def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def leading(scores: Float32, counts: Int64, k: int, rows: Int64, places: Int64) -> int:
+def adopt(
+    rows: Int64, values: Float32, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32
+) -> None:
+    """Let better scores take the place of a screen's, and go of every entry that has none or cannot be among the best.
+
+    Args:
+        rows: int64[S], whose shortlists.
+        values: float32[S, L], better scores by place; NaN = none.
+        reach: float64[S], twice what these may be off by.
+        k: how many are wanted.
+        items: int64[A, R], written.
+        scores: float32[A, R], written.
+        counts: int64[A], written.
+        bounds: float32[S], written: what their k-th best less ``reach`` is; raised only.
+    """
+    scratch = np.empty(items.shape[1], np.int32)
+    for s in range(rows.size):
+        a, kept = rows[s], np.int64(0)
+        for i in range(counts[a]):
+            if not np.isnan(values[s, i]):
+                items[a, kept], scores[a, kept] = items[a, i], values[s, i]
+                kept += 1
+        if kept > k:
+            kept, bounds[s] = _pruned(items, scores, a, kept, bounds[s], reach[s], k, scratch)
+        counts[a] = kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def leading(rows: Int64, scores: Float32, counts: Int64, k: int, at: Int64, places: Int64) -> int:
     """List the entries that are among the best k of their row as far as the screen tells, ties included.
 
     Args:
+        rows: int64[S], whose shortlists.
         scores: float32[A, R].
         counts: int64[A].
         k: how many.
-        rows: int64[at least as many as all counts], written.
+        at: int64[at least as many as their counts], written: where in ``rows``.
         places: int64[the same], written.
 
     Returns:
@@ -154,65 +151,68 @@ def leading(scores: Float32, counts: Int64, k: int, rows: Int64, places: Int64) 
     """
     scratch = np.empty(scores.shape[1], np.int32)
     written = 0
-    for a in range(scores.shape[0]):
-        count = counts[a]
+    for s in range(rows.size):
+        a = rows[s]
         least = np.float32(-np.inf)
-        if count > k:
-            least = _largest(scores[a], count, k, scratch)
-        for i in range(count):
+        if counts[a] > k:
+            least = _largest(scores[a], counts[a], k, scratch)
+        for i in range(counts[a]):
             if scores[a, i] >= least:
-                rows[written], places[written] = a, i
+                at[written], places[written] = s, i
                 written += 1
     return written
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def near(scores: Float32, values: Float32, counts: Int64, slack: Float64, rows: Int64, places: Int64) -> int:
-    """List the entries without a canonical value that may still equal the least value of their row, or be above it.
+def near(rows: Int64, scores: Float32, values: Float32, counts: Int64, slack: Float64, at: Int64, places: Int64) -> int:
+    """List the entries without a better score that may still equal the least such score of their row, or be above it.
 
     Args:
-        scores: float32[A, R], of the screen, each off by at most ``slack``.
-        values: float32[A, R], canonical; NaN = not known.
+        rows: int64[S], whose shortlists.
+        scores: float32[A, R], of the screen.
+        values: float32[S, L], better scores by place; NaN = not known.
         counts: int64[A].
-        slack: float64[A].
-        rows: int64[at least as many as all counts], written.
+        slack: float64[A], by which the two may differ.
+        at: int64[at least as many as their counts], written: where in ``rows``.
         places: int64[the same], written.
 
     Returns:
         how many were written.
     """
     written = 0
-    for a in range(scores.shape[0]):
-        least = np.inf
+    for s in range(rows.size):
+        a, least = rows[s], np.inf
         for i in range(counts[a]):
-            if values[a, i] < least:
-                least = np.float64(values[a, i])
+            if values[s, i] < least:
+                least = np.float64(values[s, i])
         for i in range(counts[a]):
-            if np.isnan(values[a, i]) and scores[a, i] >= least - slack[a]:
-                rows[written], places[written] = a, i
+            if np.isnan(values[s, i]) and scores[a, i] >= least - slack[a]:
+                at[written], places[written] = s, i
                 written += 1
     return written
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def best(items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
-    """Write the best k of each shortlist, by (−value, item row).
+def best(rows: Int64, items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
+    """Write the best k of some shortlists, by (−value, item row).
 
     Args:
+        rows: int64[S], whose.
         items: int64[A, R].
-        values: float32[A, R], canonical; NaN = not among the best.
+        values: float32[S, L], canonical, by place; NaN = not among the best.
         counts: int64[A].
-        found: int64[A, k], written: −1 where there are fewer.
-        scores: float32[A, k], written: NaN where there are fewer.
+        found: int64[S, k], written: −1 where there are fewer.
+        scores: float32[S, k], written: NaN where there are fewer.
     """
     k = found.shape[1]
-    for a in range(items.shape[0]):
+    for s in range(rows.size):
+        a = rows[s]
         # One number orders both: the bits of the falling value above, the place below.
         keys = np.empty(counts[a], np.int64)
-        bits = values[a, : counts[a]].view(np.int32)
+        bits = values[s, : counts[a]].view(np.int32)
         known = 0
         for i in range(counts[a]):
-            if not np.isnan(values[a, i]):
+            if not np.isnan(values[s, i]):
                 rising = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF))
                 keys[known] = ((-np.int64(rising)) << np.int64(32)) + i
                 known += 1
@@ -220,68 +220,18 @@ def best(items: Int64, values: Float32, counts: Int64, found: Int64, scores: Flo
         taken = min(known, k)
         for place in range(taken):
             i = ordered[place] & np.int64(0xFFFFFFFF)
-            found[a, place], scores[a, place] = items[a, i], values[a, i]
-        found[a, taken:] = -1
-        scores[a, taken:] = np.nan
+            found[s, place], scores[s, place] = items[a, i], values[s, i]
+        found[s, taken:] = -1
+        scores[s, taken:] = np.nan
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _take_row(
-    screen: Float32,
-    row: int,
-    first: int,
-    reach: float,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    a: int,
-    column: int,
-    count: np.int64,
-    bound: np.float32,
-    limit: int,
-    ranks: Int32,
-    hits: Int64,
-) -> tuple[int, np.int64, np.float32, int, bool]:
-    """Add ``screen[row]`` to shortlist ``a``; give its column, count, bound and limit, and whether it is stuck."""
-    width, room, full = screen.shape[1], items.shape[1], False
-    while column < width and not full:
-        if column + CHUNK <= width and not _any_from(screen, row, column, bound):
-            column += CHUNK
-            continue
-        found = _list_from(screen, row, column, min(column + CHUNK, width), bound, hits)
-        column += CHUNK
-        for place in range(found):
-            at = hits[place]
-            if count >= limit:
-                count, bound = _pruned(items, scores, a, count, bound, reach, k, ranks)
-                limit = min(room, max(2 * k, count + count // 2 + 1))
-                full = count > (room + k) // 2
-                if full:
-                    column = at
-                    break
-            if screen[row, at] >= bound:
-                items[a, count], scores[a, count] = first + at, screen[row, at]
-                count += 1
-    return min(column, width), count, bound, limit, full
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _any_from(screen: Float32, a: int, column: int, bound: np.float32) -> bool:
-    """Say whether a score of a chunk reaches the bound; without a branch, so that it is vectorised."""
-    start, hit = np.uint64(column), np.int32(0)
-    for i in range(np.uint64(CHUNK)):
-        hit |= np.int32(screen[a, start + i] >= bound)
-    return bool(hit)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
-def _list_from(screen: Float32, a: int, column: int, end: int, bound: np.float32, hits: Int64) -> np.int64:
-    """List the columns of a chunk whose scores reach the bound, without a branch; give their number."""
-    found = np.uint64(0)
-    for i in range(np.uint64(column), np.uint64(end)):
-        hits[found] = i
-        found += np.uint64(screen[a, i] >= bound)
-    return np.int64(found)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _reaching_some(values: Screened, start: int, stop: int, unit: np.float32, bound: np.float32) -> np.uint64:
+    """Do what ``reaching`` does with fewer scores."""
+    hits = np.uint64(0)
+    for at in range(start, stop):
+        hits |= np.uint64(score(values, at, unit) >= bound) << np.uint64(at - start)
+    return hits
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-UInt16 = npt.NDArray[np.uint16]
+Screened = npt.NDArray[np.float32] | npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 BARRED = -(2**31)
 """What stands for −inf among integers."""
@@ -27,7 +26,8 @@ def first_limit(k: int, room: int) -> int:
 
 
 def take(
-    screen: Float32,
+    screen: Screened,
+    units: Float32,
     first: int,
     reach: Float64,
     k: int,
@@ -39,88 +39,82 @@ def take(
     resume: Int64,
 ) -> bool:
     """Add a block of scores to the shortlists; see ``selection_numba.take``."""
-    width, room = screen.shape[1], items.shape[1]
+    single, width, room = _single(screen, units), screen.shape[1], items.shape[1]
     long = np.flatnonzero((counts >= limits) & (counts > k))
-    _prune(long, reach, k, items, scores, counts, bounds)
+    bounds[long] = _prune(long, reach[long], bounds[long], k, items, scores, counts)
     limits[long] = np.clip(counts[long] + counts[long] // 2 + 1, first_limit(k, room), room)
-    hits = screen >= bounds[:, None]
+    hits = single >= bounds[:, None]
     if resume.any():
         hits &= np.arange(width) >= resume[:, None]
     few = np.count_nonzero(hits) <= MOST_HITS
     step = len(screen) if few else CELLS // (width + room)
     for part in _parts(len(screen), step):
         rows = (items[part], scores[part], counts[part], bounds[part])
-        _take_rows(screen[part], hits[part], first, reach[part], k, *rows, resume[part])
+        _take_rows(single[part], hits[part], first, reach[part], k, *rows, resume[part])
     return bool((resume < width).any())
-
-
-def take_halves(
-    screen: UInt16,
-    first: int,
-    reach: Float64,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    counts: Int64,
-    bounds: Float32,
-    limits: Int64,
-    resume: Int64,
-) -> bool:
-    """Do what ``take`` does with scores in bfloat16; see ``selection_numba.take_halves``."""
-    single = np.left_shift(screen, 16, dtype=np.uint32).view(np.float32)
-    return take(single, first, reach, k, items, scores, counts, bounds, limits, resume)
-
-
-def take_integers(
-    units: Float32,
-    screen: Int32,
-    first: int,
-    reach: Float64,
-    k: int,
-    items: Int64,
-    scores: Float32,
-    counts: Int64,
-    bounds: Float32,
-    limits: Int64,
-    resume: Int64,
-) -> bool:
-    """Do what ``take`` does with integers; see ``selection_numba.take_integers``."""
-    single = screen.astype(np.float32)
-    single *= units[:, None]
-    single[screen == BARRED] = -np.inf
-    return take(single, first, reach, k, items, scores, counts, bounds, limits, resume)
 
 
 def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
     """Let go of every entry that cannot be among the best k of its row any more."""
-    _prune(np.flatnonzero(counts > k), reach, k, items, scores, counts, bounds)
+    more = np.flatnonzero(counts > k)
+    bounds[more] = _prune(more, reach[more], bounds[more], k, items, scores, counts)
 
 
-def leading(scores: Float32, counts: Int64, k: int, rows: Int64, places: Int64) -> int:
+def adopt(
+    rows: Int64, values: Float32, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32
+) -> None:
+    """Let better scores take the place of a screen's; see ``selection_numba.adopt``."""
+    at, places = _cells(~np.isnan(values) & _held(rows, counts, values.shape[1]))
+    kept = np.bincount(at, minlength=len(rows))
+    into = np.arange(len(at)) - (np.cumsum(kept) - kept)[at]
+    items[rows[at], into], scores[rows[at], into] = items[rows[at], places], values[at, places]
+    counts[rows] = kept
+    more = np.flatnonzero(kept > k)
+    bounds[more] = _prune(rows[more], reach[more], bounds[more], k, items, scores, counts)
+
+
+def leading(rows: Int64, scores: Float32, counts: Int64, k: int, at: Int64, places: Int64) -> int:
     """List the entries that are among the best k of their row as far as the screen tells; see ``selection_numba``."""
-    held = np.where(np.arange(scores.shape[1]) < counts[:, None], scores, np.float32(-np.inf))
-    cut = max(held.shape[1] - k, 0)
+    longest = int(counts[rows].max(initial=1))
+    held = np.where(_held(rows, counts, longest), scores[rows, :longest], np.float32(-np.inf))
+    cut = max(longest - k, 0)
     least = np.partition(held, cut, axis=1)[:, cut, None]
-    return _list((held >= least) & (held > -np.inf), rows, places)
+    return _list((held >= least) & (held > -np.inf), at, places)
 
 
-def near(scores: Float32, values: Float32, counts: Int64, slack: Float64, rows: Int64, places: Int64) -> int:
-    """List the entries without a canonical value that may still be needed; see ``selection_numba``."""
-    known = ~np.isnan(values)
-    least = np.where(known, values, np.inf).min(axis=1, initial=np.inf) - slack
-    here = np.arange(scores.shape[1]) < counts[:, None]
-    return _list(here & ~known & (scores >= least[:, None]), rows, places)
+def near(rows: Int64, scores: Float32, values: Float32, counts: Int64, slack: Float64, at: Int64, places: Int64) -> int:
+    """List the entries without a better score that may still be needed; see ``selection_numba``."""
+    known, longest = ~np.isnan(values), values.shape[1]
+    least = np.where(known, values, np.inf).min(axis=1, initial=np.inf) - slack[rows]
+    return _list(_held(rows, counts, longest) & ~known & (scores[rows, :longest] >= least[:, None]), at, places)
 
 
-def best(items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
-    """Write the best k of each shortlist, by (−value, item row); see ``selection_numba``."""
-    k = min(found.shape[1], items.shape[1])
-    known = (np.arange(items.shape[1]) < counts[:, None]) & ~np.isnan(values)
+def best(rows: Int64, items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
+    """Write the best k of some shortlists, by (−value, item row); see ``selection_numba``."""
+    k = min(found.shape[1], values.shape[1])
+    known = _held(rows, counts, values.shape[1]) & ~np.isnan(values)
     order = np.argsort(np.where(known, -values, np.inf), axis=1, kind="stable")[:, :k]
     there = np.take_along_axis(known, order, axis=1)
-    found[:, :k] = np.where(there, np.take_along_axis(items, order, axis=1), -1)
+    found[:, :k] = np.where(there, items[rows[:, None], order], -1)
     scores[:, :k] = np.where(there, np.take_along_axis(values, order, axis=1), np.nan)
     found[:, k:], scores[:, k:] = -1, np.nan
+
+
+def _held(rows: Int64, counts: Int64, width: int) -> npt.NDArray[np.bool_]:
+    """Say which of the first places of some shortlists hold an entry: bool[S, width]."""
+    return np.arange(width) < counts[rows, None]
+
+
+def _single(screen: Screened, units: Float32) -> Float32:
+    """Turn scores as they are held into float32."""
+    if screen.dtype == np.uint16:
+        return np.left_shift(screen, 16, dtype=np.uint32).view(np.float32)
+    single: Float32 = screen.astype(np.float32, copy=False)
+    if screen.dtype == np.float32:
+        return single
+    single *= units[:, None]
+    single[screen == BARRED] = -np.inf
+    return single
 
 
 def _list(cells: npt.NDArray[np.bool_], rows: Int64, places: Int64) -> int:
@@ -149,7 +143,7 @@ def _take_rows(
         new = np.bincount(rows, minlength=len(screen))
         full = np.flatnonzero((counts + new > room) & (counts > k))
         if len(full):
-            _prune(full, reach, k, items, scores, counts, bounds)
+            bounds[full] = _prune(full, reach[full], bounds[full], k, items, scores, counts)
             is_stuck = np.zeros(len(screen), bool)
             is_stuck[full] = counts[full] > (room + k) // 2
             keep = screen[rows, columns] >= bounds[rows]
@@ -170,20 +164,24 @@ def _parts(count: int, step: int) -> Iterator[slice]:
     return (slice(start, start + max(1, step)) for start in range(0, count, max(1, step)))
 
 
-def _prune(rows: Int64, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
-    """Keep the entries of these rows, with more than k each, that are within reach of the k-th best."""
+def _prune(
+    rows: Int64, reach: Float64, bounds: Float32, k: int, items: Int64, scores: Float32, counts: Int64
+) -> Float32:
+    """Keep the entries of these rows, with more than k each, that are within reach of the k-th best; raise bounds."""
     longest = int(counts[rows].max(initial=1))
+    raised = bounds.copy()
     for part in _parts(len(rows), CELLS // longest):
         some = rows[part]
-        held = np.where(np.arange(longest) < counts[some, None], scores[some, :longest], np.float32(-np.inf))
-        limit = np.partition(held, longest - k, axis=1)[:, longest - k] - reach[some]
-        bounds[some] = np.maximum(bounds[some], np.nextafter(limit.astype(np.float32), np.float32(-np.inf)))
-        at, places = _cells(held >= bounds[some, None])
+        held = np.where(_held(some, counts, longest), scores[some, :longest], np.float32(-np.inf))
+        limit = np.partition(held, longest - k, axis=1)[:, longest - k] - reach[part]
+        raised[part] = np.maximum(bounds[part], np.nextafter(limit.astype(np.float32), np.float32(-np.inf)))
+        at, places = _cells(held >= raised[part, None])
         kept = np.bincount(at, minlength=len(some))
         into = np.arange(len(at)) - (np.cumsum(kept) - kept)[at]
         of = some[at]
         items[of, into], scores[of, into] = items[of, places], held[at, places]
         counts[some] = kept
+    return raised
 
 
 def _cells(hits: npt.NDArray[np.bool_]) -> tuple[Int64, Int64]:
