@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -207,24 +207,33 @@ def equal_records(records: Records, normaliser: str) -> Int64:
     codes = np.full(len(records), -1, np.int64)
     if records.texts is None:
         return codes
-    starts = range(0, len(codes), 65536)
-    keys = [_keys(records, slice(start, start + 65536), normaliser) for start in starts]
+    # Python's own hash is quick, and 64 bits of it leave few to compare; equal it need not be in another process.
+    alike = [np.fromiter(map(hash, part), np.int64) for part in _compared(records, normaliser)]
+    _, of, counts = np.unique(np.concatenate([np.empty(0, np.int64), *alike]), return_inverse=True, return_counts=True)
+    rows = np.flatnonzero((counts[of] > 1) & ~records.empty)
+    digests = [digest for part in _compared(records.take(rows), normaliser) for digest in map(_digest, part)]
     _, firsts, of, counts = np.unique(
-        np.concatenate([np.empty(0, "V16"), *keys]), return_index=True, return_inverse=True, return_counts=True
+        np.array(digests, "V16"), return_index=True, return_inverse=True, return_counts=True
     )
-    again = (counts[of] > 1) & ~records.empty
-    codes[again] = firsts[of[again]]
+    again = counts[of] > 1
+    codes[rows[again]] = rows[firsts[of[again]]]
     return codes
 
 
-def _keys(records: Records, rows: slice, normaliser: str) -> npt.NDArray[np.void]:
-    """Hash what counts of records: V16[R]; lengths keep the parts apart, whatever characters they hold."""
-    parts = [normalised(column[rows], normaliser) for column in (records.titles, records.texts) if column is not None]
-    if records.payloads is not None:
-        parts.insert(0, records.payloads[rows])
-    lengths = [pc.binary_length(part).cast(pa.large_string()) for part in parts[:-1]]
-    joined = pc.binary_join_element_wise(*lengths, *parts, pa.scalar(" ", pa.large_string())).to_pylist()
-    return np.frombuffer(b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in joined), "V16")
+def _compared(records: Records, normaliser: str) -> Iterator[list[str]]:
+    """Give what counts of records as one string each; lengths keep the parts apart, whatever characters they hold."""
+    for start in range(0, len(records), 65536):
+        rows = slice(start, start + 65536)
+        given = [column[rows] for column in (records.titles, records.texts) if column is not None]
+        parts = [normalised(column, normaliser) for column in given]
+        if records.payloads is not None:
+            parts.insert(0, records.payloads[rows])
+        lengths = [pc.binary_length(part).cast(pa.large_string()) for part in parts[:-1]]
+        yield pc.binary_join_element_wise(*lengths, *parts, pa.scalar(" ", pa.large_string())).to_pylist()
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def find(wanted: pa.Array, among: pa.Array) -> Int64:
@@ -248,9 +257,10 @@ def strings(name: str, values: Sequence[str]) -> pa.LargeStringArray:
     Raises:
         DataError: a value is not a string, or not valid Unicode.
     """
-    for row, value in enumerate(values):
-        if not isinstance(value, str):
-            raise DataError(f"{name}[{row}] is {value!r:.60}; expected a string")
+    if not set(map(type, values)) <= {str}:
+        for row, value in enumerate(values):
+            if not isinstance(value, str):
+                raise DataError(f"{name}[{row}] is {value!r:.60}; expected a string")
     try:
         return pa.array(values, pa.large_string())
     except UnicodeEncodeError as error:

@@ -12,7 +12,6 @@ anchors in up to 16 bits: now the error is some ten-thousandths, and few more th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,8 +43,6 @@ LENGTHS = (1e-6, 1e6)
 """Of the longest item: others are far from what embeddings have."""
 MOST_DIMENSIONS = 2**14
 """Beyond, anchors would have too few bits in the second product, whose sums stay within 32 bits."""
-NEAR_COMPONENTS = 1 << 16
-"""Of vectors that are rounded at a time."""
 LEAST_UNIT = 2.0**-60
 """Units of vectors that are zero, or nearly: none is divided by zero."""
 
@@ -184,25 +181,13 @@ class _Held:
 
 
 def _round(items: Vectors) -> _Held:
-    largest = max((_largest(items.roughly(block)) for block in _blocks(items)), default=0.0)
+    largest = max((_largest(items.roughly(block)) for block in items.slices()), default=0.0)
     unit = np.float32(max(largest / MOST, LEAST_UNIT))
     first, second = np.empty(items.matrix.shape, np.int8), np.empty(items.matrix.shape, np.int8)
-    moved, moved_less = 0.0, 0.0
-    for block in _blocks(items):
-        rows = items.roughly(block)
-        integers = np.rint(rows / unit)
-        left = rows - integers * unit
-        finer = np.rint(left / (unit / STEPS)).clip(-MOST, MOST)
-        first[block], second[block] = integers.clip(-MOST, MOST), finer
-        moved = max(moved, float(lengths_of(left).max(initial=0.0)))
-        moved_less = max(moved_less, float(lengths_of(left - finer * (unit / STEPS)).max(initial=0.0)))
-    return _Held(first, second, float(unit), moved, moved_less)
-
-
-def _blocks(items: Vectors) -> Iterator[slice]:
-    """Cut all rows into slices whose numbers, and what is made of them, stay near the processor."""
-    step = max(1, NEAR_COMPONENTS // items.dim)
-    return (slice(start, min(start + step, len(items))) for start in range(0, len(items), step))
+    split, finer = kernels("foils.search.integers").split, unit / np.float32(STEPS)
+    moved = [split(items.roughly(block), unit, finer, MOST, first[block], second[block]) for block in items.slices()]
+    once, both = np.array(moved, np.float64).reshape(-1, 2).max(axis=0, initial=0.0).tolist()
+    return _Held(first, second, float(unit), once, both)
 
 
 def _largest(rows: Float32) -> float:
