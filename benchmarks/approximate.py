@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import planted
 from harness import Contender, Table, compare, is_quick, save, single_thread, timed
-from ours import EXACT, NUMPY, searchers
+from ours import EXACT, NUMPY, rough_for, searchers
 
 from foils.collection import Collection
-from foils.search import Blocks, Forbidden, Inputs
+from foils.search import Blocks, Forbidden, Inputs, Vectors
 from foils.search.inverted import InvertedIndex
 from foils.sources import HNSW, IVF
 from foils.sources.approximate import OpenApproximate
@@ -55,7 +55,9 @@ def main() -> None:
 def measured(size: int) -> tuple[Table, list[str]]:
     """Build everything once, then compare searches at the first setting that finds enough."""
     items, queries = planted.matrix(size, DIM, 1), planted.matrix(QUERIES, DIM, 2)
-    exact = {name: search for name, search in searchers(items, queries, K).items() if name != NUMPY}
+    vectors = Vectors(items, "dot")
+    every = searchers(vectors, rough_for(vectors, queries, K), K)
+    exact = {name: search for name, search in every.items() if name != NUMPY}
     truth = exact[EXACT](queries[:CHECKED], K)
     contenders = [
         Contender(name, lambda search=search: search(queries, K), QUERIES)  # type: ignore[misc]

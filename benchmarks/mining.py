@@ -236,7 +236,7 @@ def is_rounding(problem: Problem, query: str, texts: set[str]) -> bool:
 
 def outside_search(run: Any) -> Outside:
     """Give the CPU seconds of one call that are not spent in the search."""
-    inside, began_run, lock, own = [0.0], [0.0], threading.Lock(), threading.local()
+    inside, began_run, lock = [0.0], [0.0], threading.Lock()
     module = import_module("foils.mining.mine")  # its name is that of its function
     search, whole_run = getattr(*SEARCH), module.run
 
@@ -245,13 +245,10 @@ def outside_search(run: Any) -> Outside:
         whole_run(*arguments, **named)
 
     def clocked(*arguments: Any, **named: Any) -> Any:
-        if getattr(own, "searches", False):  # a search that searches some anchors anew
-            return search(*arguments, **named)
-        own.searches, began = True, time.thread_time()
+        began = time.thread_time()
         try:
             return search(*arguments, **named)
         finally:
-            own.searches = False
             with lock:
                 inside[0] += time.thread_time() - began
 

@@ -31,24 +31,22 @@ HALVES = "foils screened, in bfloat16"
 """Beside what is screened in int8 by itself."""
 
 
-def searchers(items: Float32, queries: Float32, k: int) -> dict[str, Search]:
+def searchers(items: Vectors, rough: Int8 | BFloat16 | None, k: int) -> dict[str, Search]:
     """Set up each mode that this machine has, by the name of its row, and let it read the items once.
 
     Args:
-        items: float32[N, d], vectors of length 1.
-        queries: float32[Q, d], the same.
+        items: vectors of length 1.
+        rough: what ``rough_for`` chose.
         k: what it will be asked for.
     """
-    vectors = Vectors(items, "dot")
-    exact = searcher(vectors, Single(vectors, probe(torch=True).single))
+    exact = searcher(items, Single(items, probe(torch=True).single))
     modes = {EXACT: exact, NUMPY: without_compiler(exact)}
-    rough = rough_for(vectors, queries, k)
     if rough is not None:
-        modes[SCREENED] = searcher(vectors, rough)
+        modes[SCREENED] = searcher(items, rough)
     if isinstance(rough, Int8):
-        modes[HALVES] = searcher(vectors, BFloat16(vectors, kept=True))
+        modes[HALVES] = searcher(items, BFloat16(items, kept=True))
     for search in modes.values():
-        search(items[:2], k)
+        search(items.read(slice(0, 2)), k)
     return modes
 
 
@@ -80,17 +78,15 @@ def without_compiler(search: Search) -> Search:
     return run
 
 
-def screening(items: Float32, queries: Float32, k: int) -> str:
+def screening(rough: Int8 | BFloat16, queries: Float32, k: int) -> str:
     """Say how much the screened mode rescored, and how many queries' bands overflowed."""
-    vectors = Vectors(items, "dot")
-    index = ExactIndex(vectors, np.ones(len(items), bool), rough_for(vectors, queries, k))
+    index = ExactIndex(rough.items, np.ones(len(rough.items), bool), rough)
     found = [index.find(part, k, Relation.empty(len(part)), blocks) for part, blocks in parts(queries, k)]
     rescored = sum(one.rescored for one in found) / len(queries)
     overflowed = sum(one.overflowed for one in found)
-    band = float(index.screen.slack(queries).max()) if index.screen is not None else 0.0
-    product = index.screen.name if index.screen is not None else "none"
+    band = float(rough.slack(queries).max())
     pairs = f"{rescored:,.0f} pairs rescored per query, {overflowed} of {len(queries):,} overflowed"
-    return f"by {product}, error bound {band:.4f}, {pairs}"
+    return f"by {rough.name}, error bound {band:.4f}, {pairs}"
 
 
 def parts(queries: Float32, k: int) -> list[tuple[Float32, Blocks]]:

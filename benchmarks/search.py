@@ -21,11 +21,13 @@ import numpy.typing as npt
 import planted
 import torch
 from harness import Aim, Contender, Table, at_least, compare, save, single_thread
-from ours import EXACT, NUMPY, SCREENED, screening, searchers
+from ours import EXACT, NUMPY, SCREENED, rough_for, screening, searchers
 from products import BF16, FP32, products
 from sentence_transformers.util import semantic_search
 from usearch.index import MetricKind
 from usearch.index import search as usearch_search
+
+from foils.search import Vectors
 
 Float32 = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -92,7 +94,9 @@ def main() -> None:
 def measured(case: Case) -> tuple[Table, list[str]]:
     """Measure one size: its table, and what the screened mode told of itself."""
     items, queries = planted.matrix(case.items, case.dim, 1), planted.matrix(case.queries, case.dim, 2)
-    ours = searchers(items, queries, case.k)
+    vectors = Vectors(items, "dot")
+    rough = rough_for(vectors, queries, case.k)
+    ours = searchers(vectors, rough, case.k)
     searches = {name: (search, case.queries) for name, search in ours.items()} | peers(items, case)
     contenders = list(products(items, queries))
     contenders += [
@@ -105,11 +109,11 @@ def measured(case: Case) -> tuple[Table, list[str]]:
     }
     notes.pop(FAISS)
     table = compare(case.title, "queries", contenders, rounds=case.rounds, reference=FP32, notes=notes)
-    if SCREENED not in ours:
+    if rough is None:
         return table, []
     share = table.ratio(SCREENED, BF16)
     told = f"{share.median:.2f} [{share.low:.2f}, {share.high:.2f}] of the bfloat16 product"
-    return table, [f"{case.title}, screened: {told}, {screening(items, queries, case.k)}."]
+    return table, [f"{case.title}, screened: {told}, {screening(rough, queries, case.k)}."]
 
 
 def peers(items: Float32, case: Case) -> dict[str, tuple[Search, int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from foils import _compiled, _folds_numba, _folds_numpy
 from foils.positives import Relation
-from foils.search import Blocks, ExactIndex, Vectors, selection_numba, selection_numpy
+from foils.search import Blocks, ExactIndex, Vectors, exact, selection_numba, selection_numpy
 from foils.search.products import NUMPY, TORCH, multiplies_int8
 from foils.search.screen_bfloat16 import BFloat16
 from foils.search.screen_int8 import Int8
@@ -172,6 +172,14 @@ def test_a_rough_screen_gives_up_where_scores_are_too_close(body, monkeypatch):
     assert found.overflowed == 12
     expected = plain.reference(plain.canonical(anchors, items), 10, np.zeros((12, 160), bool))
     np.testing.assert_array_equal(found.items, expected[0])
+
+
+def test_rows_of_items_may_take_64_bits(body, room, monkeypatch):
+    monkeypatch.setattr(exact, "MOST_SHORT", 10)
+    anchors, items = near_ties()
+    found = find(anchors, items, 20, Blocks(5, 23, 7), SCREENS["numpy"])
+    expected = plain.reference(plain.canonical(anchors, items), 20, np.zeros((12, 160), bool))
+    np.testing.assert_array_equal(found[0], expected[0])
 
 
 def test_a_fine_screen_never_gives_up(body, room):

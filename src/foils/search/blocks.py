@@ -15,8 +15,8 @@ CELL_BYTES = 8
 """Bytes of one cell of an anchors × items block: its score, and masks."""
 PLACES = 6
 """Of a shortlist, for each of the best that are wanted: a rough screen cannot tell more of them from the best."""
-PLACE_BYTES = 16
-"""Bytes of one place of a shortlist: an item, its score, and their copies while they are ordered."""
+PLACE_BYTES = 12
+"""Bytes of one place of a shortlist: an item, its score, and a better one while it is settled."""
 PAIR_BYTES = 24
 """Bytes of one component of a pair that is scored canonically."""
 CANDIDATE_BYTES = 200

@@ -30,7 +30,10 @@ from foils.search.screens import Screen, Single
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int32] | Int64
 
+MOST_SHORT = 2**31 - 1
+"""Items whose rows shortlists hold in 32 bits."""
 SETTLED_PLACES = 1 << 16
 """Places of shortlists that are settled, or refined, together."""
 
@@ -151,7 +154,9 @@ class _Search:
         count, room = len(anchors), Blocks.room(k, len(index.items))
         self.slack = screen.slack(anchors)
         self.reach = 2 * self.slack
-        self.items = np.empty((count, room), np.int64)
+        self.items: Rows = np.empty((count, room), np.int32)
+        if len(index.items) > MOST_SHORT:
+            self.items = np.empty((count, room), np.int64)
         self.scores = np.empty((count, room), np.float32)
         self.counts = np.zeros(count, np.int64)
         self.bounds = np.full(count, LOWEST, np.float32)
@@ -297,10 +302,10 @@ class _Search:
         at, places = np.empty((2, int(counts.sum())), np.int64)
         listed = self.kernels.leading(rows, self.scores, self.counts, self.k, at, places)
         cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
-        values[cells] = score(owners, self.items[owners, cells[1]])
+        values[cells] = score(owners, self.items[owners, cells[1]].astype(np.int64))
         listed = self.kernels.near(rows, self.scores, values, self.counts, slack, at, places)
         cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
-        values[cells] = score(owners, self.items[owners, cells[1]])
+        values[cells] = score(owners, self.items[owners, cells[1]].astype(np.int64))
         return values
 
     def _canonical(self, rows: Int64, items: Int64) -> Float32:

@@ -19,6 +19,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32] | Int64
 Screened = npt.NDArray[np.float32] | npt.NDArray[np.uint16] | Int32
 
 HIGHEST = 2**31 - 1
@@ -37,7 +38,7 @@ def take(
     first: int,
     reach: Float64,
     k: int,
-    items: Int64,
+    items: Rows,
     scores: Float32,
     counts: Int64,
     bounds: Float32,
@@ -53,7 +54,7 @@ def take(
         first: item row of the first column.
         reach: float64[A].
         k: how many are wanted.
-        items: int64[A, R], written.
+        items: int32 or int64[A, R], written.
         scores: float32[A, R], written.
         counts: int64[A], written.
         bounds: float32[A], written.
@@ -98,7 +99,7 @@ def take(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
+def prune(reach: Float64, k: int, items: Rows, scores: Float32, counts: Int64, bounds: Float32) -> None:
     """Let go of every entry that cannot be among the best k of its row any more."""
     scratch = np.empty(items.shape[1], np.int32)
     for a in range(items.shape[0]):
@@ -108,7 +109,7 @@ def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def adopt(
-    rows: Int64, values: Float32, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32
+    rows: Int64, values: Float32, reach: Float64, k: int, items: Rows, scores: Float32, counts: Int64, bounds: Float32
 ) -> None:
     """Let better scores take the place of a screen's, and go of every entry that has none or cannot be among the best.
 
@@ -117,7 +118,7 @@ def adopt(
         values: float32[S, L], better scores by place; NaN = none.
         reach: float64[S], twice what these may be off by.
         k: how many are wanted.
-        items: int64[A, R], written.
+        items: int32 or int64[A, R], written.
         scores: float32[A, R], written.
         counts: int64[A], written.
         bounds: float32[S], written: what their k-th best less ``reach`` is; raised only.
@@ -193,12 +194,12 @@ def near(rows: Int64, scores: Float32, values: Float32, counts: Int64, slack: Fl
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def best(rows: Int64, items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
+def best(rows: Int64, items: Rows, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
     """Write the best k of some shortlists, by (−value, item row).
 
     Args:
         rows: int64[S], whose.
-        items: int64[A, R].
+        items: int32 or int64[A, R].
         values: float32[S, L], canonical, by place; NaN = not among the best.
         counts: int64[A].
         found: int64[S, k], written: −1 where there are fewer.
@@ -236,7 +237,7 @@ def _reaching_some(values: Screened, start: int, stop: int, unit: np.float32, bo
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _pruned(
-    items: Int64, scores: Float32, a: int, count: np.int64, bound: np.float32, reach: float, k: int, ranks: Int32
+    items: Rows, scores: Float32, a: int, count: np.int64, bound: np.float32, reach: float, k: int, ranks: Int32
 ) -> tuple[np.int64, np.float32]:
     """Keep the entries of one row within reach of its k-th best; give their number and the new bound."""
     # Rounding to nearest is at most half a step too high.

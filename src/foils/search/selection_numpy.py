@@ -10,6 +10,7 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32] | Int64
 Screened = npt.NDArray[np.float32] | npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 BARRED = -(2**31)
@@ -31,7 +32,7 @@ def take(
     first: int,
     reach: Float64,
     k: int,
-    items: Int64,
+    items: Rows,
     scores: Float32,
     counts: Int64,
     bounds: Float32,
@@ -54,14 +55,14 @@ def take(
     return bool((resume < width).any())
 
 
-def prune(reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32) -> None:
+def prune(reach: Float64, k: int, items: Rows, scores: Float32, counts: Int64, bounds: Float32) -> None:
     """Let go of every entry that cannot be among the best k of its row any more."""
     more = np.flatnonzero(counts > k)
     bounds[more] = _prune(more, reach[more], bounds[more], k, items, scores, counts)
 
 
 def adopt(
-    rows: Int64, values: Float32, reach: Float64, k: int, items: Int64, scores: Float32, counts: Int64, bounds: Float32
+    rows: Int64, values: Float32, reach: Float64, k: int, items: Rows, scores: Float32, counts: Int64, bounds: Float32
 ) -> None:
     """Let better scores take the place of a screen's; see ``selection_numba.adopt``."""
     at, places = _cells(~np.isnan(values) & _held(rows, counts, values.shape[1]))
@@ -89,7 +90,7 @@ def near(rows: Int64, scores: Float32, values: Float32, counts: Int64, slack: Fl
     return _list(_held(rows, counts, longest) & ~known & (scores[rows, :longest] >= least[:, None]), at, places)
 
 
-def best(rows: Int64, items: Int64, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
+def best(rows: Int64, items: Rows, values: Float32, counts: Int64, found: Int64, scores: Float32) -> None:
     """Write the best k of some shortlists, by (−value, item row); see ``selection_numba``."""
     k = min(found.shape[1], values.shape[1])
     known = _held(rows, counts, values.shape[1]) & ~np.isnan(values)
@@ -129,7 +130,7 @@ def _take_rows(
     first: int,
     reach: Float64,
     k: int,
-    items: Int64,
+    items: Rows,
     scores: Float32,
     counts: Int64,
     bounds: Float32,
@@ -165,7 +166,7 @@ def _parts(count: int, step: int) -> Iterator[slice]:
 
 
 def _prune(
-    rows: Int64, reach: Float64, bounds: Float32, k: int, items: Int64, scores: Float32, counts: Int64
+    rows: Int64, reach: Float64, bounds: Float32, k: int, items: Rows, scores: Float32, counts: Int64
 ) -> Float32:
     """Keep the entries of these rows, with more than k each, that are within reach of the k-th best; raise bounds."""
     longest = int(counts[rows].max(initial=1))
