@@ -17,6 +17,7 @@ Needs the extra ``bench``.
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import json
 import os
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from harness import CONSOLE, Aim, is_quick, peak_of, save, single_thread, timed
 from products import best_rate
 
 import foils
+from foils.mining.memory import release_unused
 
 DIM, NEGATIVES = 384, 8
 THREADS = os.cpu_count() or 1
@@ -183,12 +186,19 @@ def point(folder: Path, budget: int, runs: int, *, with_share: bool) -> dict[str
     else:
         mine()
         seconds = [timed(mine) for _ in range(runs)]
-        peak = int(np.median([peak_of(mine) for _ in range(runs)]))
+        peak = int(np.median([peak_from_nothing(mine) for _ in range(runs)]))
     wall, cpu = (float(np.median(side)) for side in zip(*seconds, strict=True))
     if with_share:
         pairs = np.load(folder / "anchors.npy", mmap_mode="r").size * len(np.load(folder / "items.npy", mmap_mode="r"))
         found["share"] = pairs / found["rate"] / cpu
     return found | {"wall_seconds": wall, "cpu_seconds": cpu, "peak_bytes": peak, "before_bytes": before}
+
+
+def peak_from_nothing(run: Callable[[], object]) -> int:
+    """Give the peak of a call, where no memory is left over from the one before."""
+    gc.collect()
+    release_unused()
+    return peak_of(run)
 
 
 def mined(folder: Path, out: Path, execution: foils.Execution, progress: Any) -> None:

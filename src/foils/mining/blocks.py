@@ -21,6 +21,8 @@ from foils.records import Records, find
 
 Float32 = npt.NDArray[np.float32]
 Shortfall = Literal["short", "drop"]
+IDS = ["anchor_id", "positive_ids", "negative_ids"]
+"""Columns of negatives that rows are made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,7 @@ def _blocks(
     together = 1 if collection is None else max(1, len(collection.items) // (m * per_shard))
     for first in range(0, shards, together):
         numbers = range(first, min(first + together, shards))
-        read = [result.drawn(at) if drawn is None else drawn.slice(at * per_shard, per_shard) for at in numbers]
+        read = [result.drawn(at, IDS) if drawn is None else drawn.slice(at * per_shard, per_shard) for at in numbers]
         for number, block in zip(numbers, _located(read, collection), strict=True):
             scored = block if scores is None else _with_scores(block, result, number, scores)
             if collection is not None:

@@ -128,11 +128,11 @@ class Result:
             for number in range(file.metadata.num_row_groups):
                 yield file.read_row_group(number, columns=columns)
 
-    def drawn(self, number: int) -> pa.Table:
-        """Read the negatives of one shard."""
+    def drawn(self, number: int, columns: list[str] | None = None) -> pa.Table:
+        """Read the negatives of one shard; None = all columns."""
         path = self.path / "negatives.parquet"
         with _readable(path):
-            return _open(path).read_row_group(number)
+            return _open(path).read_row_group(number, columns=columns)
 
     @cached_property
     def units(self) -> Units:

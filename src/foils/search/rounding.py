@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from foils._array import lengths_of
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
@@ -24,9 +25,3 @@ def single_slack(anchors: Float32, items: Vectors) -> Float64:
     dim = items.dim
     slack: Float64 = SAFETY * ((dim + 4) * UNIT + items.roughness) * lengths_of(anchors) * items.longest
     return slack + dim * 2.0**-126
-
-
-def lengths_of(vectors: Float32) -> Float64:
-    """Measure rows: float64[N]."""
-    lengths: Float64 = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-    return lengths

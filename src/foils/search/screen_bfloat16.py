@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foils._array import lengths_of
 from foils._threads import one_torch_thread
 from foils.search.products import BFLOAT16, TORCH, Product, shared_tensor
-from foils.search.rounding import SAFETY, lengths_of, single_slack
+from foils.search.rounding import SAFETY, single_slack
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]

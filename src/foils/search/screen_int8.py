@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from foils._array import lengths_of
 from foils._compiled import kernels
 from foils._threads import one_torch_thread
 from foils.positives import Int64
 from foils.search.products import INT8, TORCH, Product, int8_product
-from foils.search.rounding import SAFETY, UNIT, lengths_of, single_slack
+from foils.search.rounding import SAFETY, UNIT, single_slack
 from foils.search.vectors import Float32, Vectors
 
 Bytes = npt.NDArray[np.int8]
