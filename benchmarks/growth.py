@@ -7,10 +7,10 @@
 Recipe nv-retriever (8 negatives from a window of 100), all cores, vectors of 384 dimensions in memory-mapped files and
 no texts, so that anonymous memory is what mining itself takes. Each size has a process of its own, and runs three times
 for its time and three times for its memory; both are medians. All are searched by float32 products: a rounded copy,
-which is made where a search is long enough, would bend the lines. The million's vectors are float16 (845 MB of files),
-its budget is 1 GB, it is searched in whatever way is fastest, and it runs once. The share of the product is the time
-that the fastest float32 product of NumPy or PyTorch would take for all scores, measured right before on one thread,
-over the CPU time of the run.
+which is made where a search is long enough, would bend the lines. No size has less than eight shards, so that as many
+are under way as ever are. The million's vectors are float16 (845 MB of files), its budget is 1 GB, it is searched in
+whatever way is fastest, and it runs once. The share of the product is the time that the fastest float32 product of
+NumPy or PyTorch would take for all scores, measured right before on one thread, over the CPU time of the run.
 Needs the extra ``bench``.
 """
 
@@ -41,8 +41,8 @@ from foils.mining.memory import release_unused
 
 DIM, NEGATIVES = 384, 8
 THREADS = os.cpu_count() or 1
-ANCHORS = [(anchors, 50_000) for anchors in (2_000, 4_000, 8_000, 16_000, 32_000)]
-ITEMS = [(4_000, items) for items in (12_500, 25_000, 50_000, 100_000, 200_000)]
+ANCHORS = [(anchors, 12_500) for anchors in (8_000, 16_000, 32_000, 64_000, 128_000)]
+ITEMS = [(8_000, items) for items in (12_500, 25_000, 50_000, 100_000, 200_000)]
 QUICK = [(250, 4_000), (500, 4_000), (500, 8_000)]
 BUDGET = 128_000_000
 MILLION = (100_000, 1_000_000)
@@ -154,7 +154,7 @@ def write_vectors(folder: Path, anchors: int, items: int, dtype: str) -> None:
     }
     for where, block in planted.blocks(items, DIM, 1):
         made["items"][where] = block
-    positives = np.random.default_rng(3).permutation(items)[:anchors]
+    positives = np.resize(np.random.default_rng(3).permutation(items), anchors)
     np.save(folder / "positives.npy", positives)
     for start in range(0, anchors, planted.BLOCK):
         part = positives[start : start + planted.BLOCK]

@@ -28,7 +28,7 @@ def draw() -> None:
             axes.minorticks_off()
         for column, way in enumerate(AXES):
             other = "items" if way == "anchors" else "anchors"
-            at = {"anchors": 4_000, "items": 50_000}[other]
+            at = {"anchors": 8_000, "items": 12_500}[other]
             for (line, colour), (key, entry) in zip(STYLES, settings.items(), strict=False):
                 points = sorted((p for p in entry["facts"]["points"] if p[other] == at), key=lambda p: int(p[way]))
                 sizes = [p[way] for p in points]

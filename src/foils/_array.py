@@ -280,13 +280,6 @@ def normalise_rows(vectors: Array) -> Array:
     return unit
 
 
-def lengths_of(vectors: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Measure the rows of float32[N,d]: float64[N], added up in any order, so that bits may differ by the machine."""
-    lengths = np.empty(len(vectors))
-    kernels("foils._folds").squares(np.ascontiguousarray(vectors, np.float32), lengths)
-    return np.sqrt(lengths, out=lengths)
-
-
 def _shift_right(state: Array, bits: int) -> Array:
     """Shift int64 as if unsigned: PyTorch has no arithmetic on uint64."""
     if not is_torch(state):

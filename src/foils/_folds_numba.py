@@ -47,16 +47,6 @@ def normalise(vectors: Float32) -> None:
         _normalise(vectors[n], cells)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-def squares(vectors: Float32, sums: Float64) -> None:
-    """Write the square of the length of each row of vectors[N,d] to ``sums[n]``, added up in any order."""
-    for n in range(vectors.shape[0]):
-        total = 0.0
-        for j in range(vectors.shape[1]):
-            total += np.float64(vectors[n, j]) * np.float64(vectors[n, j])
-        sums[n] = total
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def _normalise(row: Float32, cells: Float64) -> None:
     length = np.sqrt(_sum_of_products(row, row, cells))

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
 CELLS = 2**17
@@ -44,12 +43,6 @@ def normalise(vectors: Float32) -> None:
         rows = vectors[block].astype(np.float64)
         length = np.sqrt(fold(rows * rows))
         vectors[block] = (rows / np.where(length == 0.0, 1.0, length)[:, None]).astype(np.float32)
-
-
-def squares(vectors: Float32, sums: Float64) -> None:
-    """Write the square of the length of each row of vectors[N,d] to ``sums[n]``, added up in any order."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64, out=sums)
 
 
 def row_blocks(count: int, width: int, cells: int) -> Iterator[slice]:

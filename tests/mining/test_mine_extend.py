@@ -15,6 +15,7 @@ import foils
 from foils.constraints import Allow, Before, Deny, Same
 from foils.errors import DataError, FolderError, InputError
 from foils.mining import Execution, Mined, extend
+from foils.mining.appended import _shifted
 from foils.recipes import load
 from foils.search import ExactIndex
 
@@ -227,6 +228,11 @@ def test_constraints_hold_among_appended_items_too(tmp_path):
     after = extended(this, before, tmp_path / "after", constraints=LIMITS)
     fresh = this.mine(DEEP, tmp_path / "fresh", constraints=LIMITS)
     assert file_bytes(after.path) == file_bytes(fresh.path)
+
+
+def test_rows_and_slices_of_what_was_appended_are_counted_alike():
+    by_slice, by_rows = (_shifted(rows, 7) for rows in (slice(2, 5), np.arange(2, 5)))
+    assert np.arange(40)[by_slice].tolist() == by_rows.tolist() == [9, 10, 11]
 
 
 # --- what is refused, before anything is written

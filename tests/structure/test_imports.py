@@ -19,8 +19,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 LEVELS = (
     {"errors"},
     {"_compiled", "_fetch_numba"},
-    {"_folds_numba", "_folds_numpy"},
-    {"_array", "_cache", "_durable", "_extras", "_processor", "_segments", "_stored", "_threads", "ranks"},
+    {"_folds_numba", "_folds_numpy", "_squares_numba", "_squares_numpy"},
+    {"_array", "_cache", "_durable", "_extras", "_lengths", "_processor", "_segments", "_stored", "_threads", "ranks"},
     {"normalisers", "positives"},
     {"records", "triples"},
     {"candidates", "drawing", "found"},

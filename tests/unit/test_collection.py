@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foils import records
 from foils.collection import NORMALISERS, Collection, Records
 from foils.errors import DataError
 
@@ -67,6 +68,15 @@ def test_titles_and_texts_are_kept_apart(normaliser: str):
         normaliser=normaliser,
     )
     assert collection.duplicate_groups.tolist() == [-1] * 6
+
+
+def test_equal_hashes_are_not_equal_texts(monkeypatch):
+    items = ["a text", "another", "A  TEXT", "", "a third"]
+    arrays = Collection.from_arrays([(0, 1)], anchors=["q"], items=items)
+    expected = arrays.duplicate_groups.tolist()
+    monkeypatch.setattr(records, "hash", lambda _: 0, raising=False)
+    again = Collection.from_arrays([(0, 1)], anchors=["q"], items=items)
+    assert again.duplicate_groups.tolist() == expected
 
 
 def test_empty_items_are_no_duplicates_of_each_other():

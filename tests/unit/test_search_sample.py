@@ -88,9 +88,9 @@ def test_what_must_not_be_returned_bounds_nothing():
     assert (
         bounds(anchors, items, masked=lambda some: np.isin(some, rows) & np.ones((ANCHORS, 1), bool)) == LOWEST
     ).all()
-    one = ByItem.of(np.array([3]), rows[:1])
-    best = bounds(anchors, items, k=1, barred=one)
-    assert np.flatnonzero(best != bounds(anchors, items, k=1)).tolist() in ([], [3])
+    best = rows[scores[3, rows].argsort()[::-1]]
+    some = bounds(anchors, items, barred=ByItem.of(np.full(9, 3), best[:9]))
+    assert np.flatnonzero(some != bounds(anchors, items)).tolist() == [3]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -115,6 +115,21 @@ def test_a_lucky_sample_is_not_searched_again(screen):
     expected = plain.reference(plain.canonical(queries, vectors.read(slice(None))), K, np.zeros((ANCHORS, ITEMS), bool))
     np.testing.assert_array_equal(found.items, expected[0])
     assert found.overflowed == 0
+
+
+@every_screen
+def test_a_sample_is_masked_as_the_items_are(screen):
+    """The best third of the items is hidden from everybody: bounds that did not know would be too high."""
+    anchors, items = np.abs(normal(1, 0)).repeat(ANCHORS, axis=0), normal(ITEMS, 1)
+    vectors, scores = Vectors(items, "dot"), plain.canonical(anchors, items)
+    hidden = scores >= np.sort(scores, axis=1)[:, -ITEMS // 3, None]
+    index = ExactIndex(vectors, np.ones(ITEMS, bool), screen(vectors))
+    found = index.find(anchors, K, plain.nobody(ANCHORS), BLOCKS, lambda some: hidden[:, some])
+    expected = plain.reference(scores, K, hidden)
+    np.testing.assert_array_equal(found.items, expected[0])
+    assert found.overflowed == 0
+    assert (bounds(anchors, items, masked=lambda some: hidden[:, some]) > LOWEST).all()
+    assert (bounds(anchors, items) > expected[1][:, -1]).all(), "without the mask, they are too high"
 
 
 @every_screen

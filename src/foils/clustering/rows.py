@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from foils import _segments as segments
-from foils._array import lengths_of
+from foils._lengths import lengths_of
 from foils._stored import as_float32, finite_as_float32
 from foils.positives import Int64
 from foils.search.vectors import NEARLY_ONE, NORM_LIMIT, Float32, Matrix, Vectors

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from foils import _segments as segments
 from foils.positives import Int64
 from foils.search.vectors import Float32
 
+Rows = npt.NDArray[np.int32] | Int64
+"""Rows of items, as shortlists hold them."""
+MOST_SHORT = 2**31 - 1
+"""Items whose rows fit into 32 bits."""
 LOWEST = -1e37
 """Below every score: vectors are no longer than 1e18. Excluded cells hold −inf, which is lower still."""
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from foils._threads import one_torch_thread
 from foils.errors import InputError
 from foils.positives import Int64
-from foils.search.best import ByItem
+from foils.search.best import MOST_SHORT, ByItem, Rows
 from foils.search.products import multiplies_float32, shared_tensor
 from foils.search.rounding import Float64, single_slack
 from foils.search.vectors import Float32, Vectors
@@ -85,7 +85,7 @@ class OnDevice:
         """Bound the difference to the canonical scores: float64[A]; the order of summation does not matter."""
         return single_slack(anchors, self.items)
 
-    def scan(self, anchors: Float32, room: int, hidden: Hidden, step: int) -> tuple[Int64, Float32, Int64]:
+    def scan(self, anchors: Float32, room: int, hidden: Hidden, step: int) -> tuple[Rows, Float32, Int64]:
         """Find the ``room`` best items of every anchor, roughly.
 
         Args:
@@ -95,7 +95,7 @@ class OnDevice:
             step: items that the host reads, or masks, at a time.
 
         Returns:
-            int64[A, room] items, ascending; float32[A, room] scores; int64[A], how many there are of each.
+            int32 or int64[A, room] items, ascending; float32[A, room] scores; int64[A], how many there are of each.
 
         Raises:
             InputError: float32 products are rounded to TF32 in this process, or the device's memory ran out.
@@ -117,7 +117,7 @@ class OnDevice:
                 "search on the CPU"
             ) from error
 
-    def _scan(self, anchors: Float32, room: int, hidden: Hidden, step: int) -> tuple[Int64, Float32, Int64]:
+    def _scan(self, anchors: Float32, room: int, hidden: Hidden, step: int) -> tuple[Rows, Float32, Int64]:
         import torch
 
         left, total = shared_tensor(anchors).to(self.device), len(self.items)
@@ -138,6 +138,8 @@ class OnDevice:
         items = torch.where(found > -torch.inf, items, total)  # hidden ones go to the right end
         items, order = torch.sort(items, dim=1)
         counts = (items < total).sum(dim=1)
+        if total <= MOST_SHORT:
+            items = items.to(torch.int32)
         return tuple(tensor.cpu().numpy() for tensor in (items, found.gather(1, order), counts))  # type: ignore[return-value]
 
     def _width(self, anchors: int) -> int:
@@ -186,7 +188,8 @@ def is_cut_short(scores: Float32, counts: Int64, k: int, reach: Float64) -> Bool
     if k >= room:
         cut[full] = True
         return cut
-    parted = np.partition(scores[full], [0, room - k], axis=1)
+    parted = scores[full]
+    parted.partition([0, room - k], axis=1)
     cut[full] = parted[:, 0] >= parted[:, room - k].astype(np.float64) - reach[full]
     return cut
 

@@ -20,20 +20,17 @@ import numpy.typing as npt
 
 from foils._compiled import kernels
 from foils.positives import Int64, Relation
-from foils.search.best import LOWEST, ByItem
+from foils.search.best import LOWEST, MOST_SHORT, ByItem, Rows
 from foils.search.blocks import Blocks
 from foils.search.device import Hidden, OnDevice, is_cut_short
 from foils.search.products import NUMPY
 from foils.search.sample import Masked, Sample
-from foils.search.screen_int8 import Fine, Int8
+from foils.search.screen_int8 import Int8
 from foils.search.screens import Screen, Single
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int32] | Int64
 
-MOST_SHORT = 2**31 - 1
-"""Items whose rows shortlists hold in 32 bits."""
 SETTLED_PLACES = 1 << 16
 """Places of shortlists that are settled, or refined, together."""
 
@@ -109,7 +106,7 @@ class ExactIndex:
             k: how many items; rows with fewer end in −1 and NaN.
             excluded: items that must not be returned; row i belongs to ``anchors[i]``.
             blocks: sizes of the blocks.
-            masked: what else must not be returned, by slice of items.
+            masked: what else must not be returned.
 
         Returns:
             int64[A, k] items and float32[A, k] canonical scores, by (−score, item row).
@@ -128,7 +125,9 @@ class ExactIndex:
         rows = np.flatnonzero(search.overflowed | ~_reaches(found, least))
         if not len(rows):
             return found
-        again = _Search(self, Single(self.items, NUMPY), anchors[rows], k, blocks)
+        product = NUMPY if isinstance(screen, OnDevice) else screen.single
+        del search  # its shortlists
+        again = _Search(self, Single(self.items, product), anchors[rows], k, blocks)
         with again.screen.one_thread():
             again.scan(ByItem.of(*excluded.take(rows).coordinates()), lambda items: _rows(masked(items), rows))
             anew = again.settle()
@@ -153,6 +152,9 @@ class _Search:
         self.index, self.screen, self.anchors, self.k, self.blocks = index, screen, anchors, k, blocks
         count, room = len(anchors), Blocks.room(k, len(index.items))
         self.slack = screen.slack(anchors)
+        if isinstance(screen, Int8):  # shortlists may hold scores of both kinds
+            self.fine = screen.finely(anchors)
+            self.slack = np.maximum(self.slack, self.fine.slack)
         self.reach = 2 * self.slack
         self.items: Rows = np.empty((count, room), np.int32)
         if len(index.items) > MOST_SHORT:
@@ -170,12 +172,6 @@ class _Search:
     def overflowed(self) -> npt.NDArray[np.bool_]:
         """bool[A], the anchors given up."""
         return self.reliefs > self.most_reliefs
-
-    @cached_property
-    def fine(self) -> Fine:
-        """The anchors as finer scores take them."""
-        assert isinstance(self.screen, Int8)
-        return self.screen.finely(self.anchors)
 
     def start(self, barred: ByItem, masked: Masked) -> Float64:
         """Let nothing into shortlists that a sample of the items tells to be none of the best.
@@ -314,7 +310,7 @@ class _Search:
 
 
 def _parts(counts: Int64) -> Iterator[slice]:
-    """Cut rows of shortlists into parts that are settled together: the more, the better are items read in order."""
+    """Cut rows of shortlists into parts that are settled together: the more, the better is a file read in order."""
     step = max(1, SETTLED_PLACES // counts.max(initial=1))
     return (slice(start, min(start + step, len(counts))) for start in range(0, len(counts), step))
 

@@ -180,6 +180,11 @@ def multiplies_float32(kind: str) -> bool:
     return torch.get_float32_matmul_precision() == "highest"  # all that PyTorch before 2.9 knows
 
 
+def single_of_torch() -> Product:
+    """Give PyTorch's product; NumPy's where PyTorch rounds to fewer digits first."""
+    return TORCH if multiplies_float32("cpu") else NUMPY
+
+
 def _fastest(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Give the shortest time of each, in turns, in seconds of this thread: what others do counts little."""
     best = dict.fromkeys(runs, np.inf)

@@ -82,7 +82,7 @@ def _repeated(builder: Any, number: Any) -> Any:
 
 reaching: Any = intrinsic(_reaching)
 """``reaching(values, at, unit, bound)``: bit i says whether ``values[at + i]`` of one dimension reaches the bound."""
-score: Any = intrinsic(_score)
-"""``score(values, at, unit)``: ``values[at]`` as float32."""
-lowest: Any = intrinsic(_lowest)
-"""``lowest(bits)``: the place of the lowest bit that is set; one must be."""
+score_at: Any = intrinsic(_score)
+"""``score_at(values, at, unit)``: ``values[at]`` as float32."""
+lowest_bit: Any = intrinsic(_lowest)
+"""``lowest_bit(bits)``: the place of the lowest bit that is set; one must be."""

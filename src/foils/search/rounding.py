@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from foils._array import lengths_of
+from foils._lengths import lengths_of
 from foils.search.vectors import Float32, Vectors
 
 Float64 = npt.NDArray[np.float64]

@@ -1,9 +1,9 @@
 """A bound to start a search with: what the best k of all items score at least, as far as a random sample tells.
 
 What a search takes before it has met good items, ``k·ln(N/k)`` of them, it throws away later. So anchors meet S random
-items first. Less than r of the best k lie among these, but for one anchor in a hundred thousand; then the r-th best of
-the sample is none of the best k, or the last of them. Nothing is left to chance: where the k-th best that is found in
-the end is below the bound, the bound was too high, and the anchor is searched anew without one.
+items first. Fewer than r of the best k lie among these, but for one anchor in a hundred thousand; then the r-th best of
+the sample is none of the best k. Nothing is left to chance: where the k-th best that is found in the end is below the
+bound, the bound was too high, and the anchor is searched anew without one.
 """
 
 from __future__ import annotations
@@ -43,25 +43,24 @@ class Sample:
     Attributes:
         rows: int64[S], item rows.
         vectors: float32[S, d], as ``Vectors.read`` gives them.
+        mineable: bool[S], False where one must never be returned.
         items: the vectors of all items.
-        population: of how many items it was drawn.
     """
 
     rows: Int64
     vectors: Float32
+    mineable: Bool
     items: Vectors
-    population: int
 
     @classmethod
     def of(cls, items: Vectors, mineable: Bool) -> Sample:
-        """Draw from the items that may be returned."""
-        there = np.flatnonzero(mineable)
-        size = min(MOST, COMPONENTS // items.dim, len(there) // SHARE)
-        rows = np.random.default_rng(SEED).choice(there, size, replace=False)
-        return cls(rows, items.read(rows), items, len(there))
+        """Draw from all items."""
+        size = min(MOST, COMPONENTS // items.dim, len(items) // SHARE)
+        rows = np.random.default_rng(SEED).choice(len(items), size, replace=False)
+        return cls(rows, items.read(rows), mineable[rows], items)
 
     def bounds(self, anchors: Float32, k: int, most: int, product: Product, barred: ByItem, masked: Masked) -> Float64:
-        """Say what the k-th best canonical score of each anchor is at least.
+        """Say what the k-th best canonical score of each anchor is at least, but for a chance of ``CHANCE``.
 
         Args:
             anchors: float32[A, d].
@@ -75,11 +74,12 @@ class Sample:
             float64[A]; ``LOWEST`` where the sample is too small to tell.
         """
         size = min(len(self.rows), most, max(LEAST, PER_WANTED * k))
-        rank = rank_of(k, self.population, size)
+        rank = rank_of(k, len(self.items), size)
         if rank > size:
             return np.full(len(anchors), LOWEST)
         scores = np.empty((len(anchors), size), np.float32)
         product.into(anchors, self.vectors[:size], scores)
+        scores[:, ~self.mineable[:size]] = LOWEST
         scores[_cells(self.rows[:size], barred)] = LOWEST
         mask = masked(self.rows[:size])
         if mask is not None:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foils._array import lengths_of
+from foils._lengths import lengths_of
 from foils._threads import one_torch_thread
-from foils.search.products import BFLOAT16, TORCH, Product, shared_tensor
+from foils.search.products import BFLOAT16, Product, shared_tensor, single_of_torch
 from foils.search.rounding import SAFETY, single_slack
 from foils.search.vectors import Float32, Vectors
 
@@ -54,8 +54,8 @@ class BFloat16:
 
     @property
     def single(self) -> Product:
-        """PyTorch's."""
-        return TORCH
+        """PyTorch's, if it can."""
+        return single_of_torch()
 
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""

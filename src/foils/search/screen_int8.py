@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from foils._array import lengths_of
 from foils._compiled import kernels
+from foils._lengths import lengths_of
 from foils._threads import one_torch_thread
 from foils.positives import Int64
-from foils.search.products import INT8, TORCH, Product, int8_product
+from foils.search.products import INT8, Product, int8_product, single_of_torch
 from foils.search.rounding import SAFETY, UNIT, single_slack
 from foils.search.vectors import Float32, Vectors
 
@@ -98,8 +98,8 @@ class Int8:
 
     @property
     def single(self) -> Product:
-        """PyTorch's."""
-        return TORCH
+        """PyTorch's, if it can."""
+        return single_of_torch()
 
     def one_thread(self) -> AbstractContextManager[None]:
         """One thread of PyTorch."""
@@ -111,15 +111,14 @@ class Int8:
         return units
 
     def slack(self, anchors: Float32) -> Float64:
-        """Bound the error of ``score``, and of ``refine``: shortlists may hold scores of both."""
-        slack: Float64 = np.maximum(self._slack(anchors, MOST, self._held.moved), self.finely(anchors).slack)
-        return slack
+        """Bound the error of ``score``."""
+        return self._slack(anchors, *_rounded(anchors, MOST), self._held.moved)
 
     def finely(self, anchors: Float32) -> Fine:
         """Round anchors for ``refine``, to 16 bits or as many as leave every sum within 32."""
-        most = min(2**15 - 1, (2**31 - 1) // (MOST * self.items.dim))
-        integers, units = _rounded(anchors, most)
-        return Fine(integers.astype(np.int16), units, self._slack(anchors, most, self._held.moved_less))
+        integers, units = _rounded(anchors, min(2**15 - 1, (2**31 - 1) // (MOST * self.items.dim)))
+        held = integers.astype(np.int16)
+        return Fine(held, units, self._slack(anchors, integers, units, self._held.moved_less))
 
     def ready(self, anchors: Float32) -> Any:
         """Round them."""
@@ -146,12 +145,19 @@ class Int8:
         sums *= anchors.units.astype(np.float64)[rows] * (held.unit / STEPS)
         return sums.astype(np.float32)
 
-    def _slack(self, anchors: Float32, most: int, moved_items: float) -> Float64:
-        """Bound the error by the distances that vectors move; and by float32's own, where numbers are scaled."""
+    def _slack(self, anchors: Float32, rounded: Float32, units: Float32, moved_items: float) -> Float64:
+        """Bound the error by the distances that vectors move; and by float32's own, where numbers are scaled.
+
+        Args:
+            anchors: float32[A, d].
+            rounded: float32[A, d], the same in whole ``units``; written over.
+            units: float32[A].
+            moved_items: the longest distance that an item moves.
+        """
         longest = self.items.longest
-        integers, units = _rounded(anchors, most)
-        rounded = integers * units[:, None]
-        moved, lengths = lengths_of(anchors - rounded), lengths_of(rounded)
+        rounded *= units[:, None]
+        lengths = lengths_of(rounded)
+        moved = lengths_of(np.subtract(anchors, rounded, out=rounded))
         scaled = 8 * UNIT * (lengths + moved) * longest
         vectors: Float64 = SAFETY * (moved * longest + lengths * moved_items + scaled)
         return vectors + single_slack(anchors, self.items)

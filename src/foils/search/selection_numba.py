@@ -1,9 +1,10 @@
 """Select what may be among the best k of each row of a block of scores, compiled.
 
 A row's shortlist holds what may still be among its best: ``counts[a]`` entries of ``items[a]`` and ``scores[a]``, by
-item row. A score may be off by half of ``reach[a]`` either way, so an entry goes only when k others are better by more
-than ``reach[a]``; ``bounds[a]`` is what a new one must have at least. Shortlists are gone through when they have
-``limits[a]`` entries. One that is full of scores too close to tell apart is *stuck*.
+item row. A score may be off by half of ``reach[a]`` either way, so an entry goes when k others are better by more than
+``reach[a]``, or when it is below ``bounds[a]``. These rise with the k-th best; where they begin higher, the caller sees
+to it that this was right. Shortlists are gone through when they have ``limits[a]`` entries. One that is full of scores
+too close to tell apart is *stuck*.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from foils._fetch_numba import fetch
-from foils.search.reaching_numba import CHUNK, lowest, reaching, score
+from foils.search.reaching_numba import CHUNK, lowest_bit, reaching, score_at
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -79,7 +80,7 @@ def take(
             else:
                 hits = _reaching_some(values, start + column, start + end, units[a], bound)
             while hits:
-                at = column + lowest(hits)
+                at = column + lowest_bit(hits)
                 hits &= hits - np.uint64(1)
                 if count >= limit:
                     count, bound = _pruned(items, scores, a, count, bound, reach[a], k, ranks)
@@ -88,7 +89,7 @@ def take(
                     if full:
                         end = at
                         break
-                value = score(values, start + at, units[a])
+                value = score_at(values, start + at, units[a])
                 if value >= bound:
                     items[a, count], scores[a, count] = first + at, value
                     count += 1
@@ -231,7 +232,7 @@ def _reaching_some(values: Screened, start: int, stop: int, unit: np.float32, bo
     """Do what ``reaching`` does with fewer scores."""
     hits = np.uint64(0)
     for at in range(start, stop):
-        hits |= np.uint64(score(values, at, unit) >= bound) << np.uint64(at - start)
+        hits |= np.uint64(score_at(values, at, unit) >= bound) << np.uint64(at - start)
     return hits
 
 

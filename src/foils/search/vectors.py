@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from foils import _array
 from foils._compiled import kernels
+from foils._lengths import lengths_of
 from foils._stored import ACCEPTED, BFLOAT16, as_float32, finite_as_float32, is_accepted, is_bfloat16
 from foils.collection import Collection
 from foils.errors import DataError, InputError, printable
@@ -237,22 +238,29 @@ class Vectors:
             columns: int64[P].
             chunk: how many are read at a time.
         """
-        folds, scores = kernels("foils._folds"), np.empty(len(rows), np.float32)
-        if self._lies_in_memory_as_float32:
-            dots = folds.unit_dots if self.similarity == "cosine" else folds.dots
+        folds = kernels("foils._folds")
+        dots = folds.unit_dots if self.similarity == "cosine" else folds.dots
+        if self._is_plain and not isinstance(self.matrix, np.memmap):
+            scores = np.empty(len(rows), np.float32)
             dots(others, rows, np.asarray(self.matrix), columns, scores)
             return scores
-        order = np.argsort(columns)  # rows of the matrix in their order: neighbours share pages of memory
-        for start in range(0, len(order), chunk):
-            part = order[start : start + chunk]
-            read = self.read(columns[part])
-            some = np.empty(len(part), np.float32)
-            folds.dots(others, rows[part], read, np.arange(len(read)), some)
-            scores[part] = some
+        # Rows of a file in their order: neighbours share pages of memory.
+        order = np.argsort(columns)
+        rows, columns, ordered = rows[order], columns[order], np.empty(len(rows), np.float32)
+        if self._is_plain:
+            dots(others, rows, np.asarray(self.matrix), columns, ordered)
+        else:
+            for start in range(0, len(rows), chunk):
+                part = slice(start, start + chunk)
+                read = self.read(columns[part])
+                folds.dots(others, rows[part], read, np.arange(len(read)), ordered[part])
+        scores = np.empty_like(ordered)
+        scores[order] = ordered
         return scores
 
     @property
-    def _lies_in_memory_as_float32(self) -> bool:
+    def _is_plain(self) -> bool:
+        """Whether it is one float32 array, row after row, in memory or mapped there."""
         matrix = self.matrix
         if isinstance(matrix, Shards):
             return False
@@ -316,7 +324,7 @@ class Vectors:
         for rows in self.slices():
             with np.errstate(invalid="ignore", over="ignore"):
                 block = as_float32(self.matrix[rows])  # as it will be read
-            yield rows.start, _array.lengths_of(block)
+            yield rows.start, lengths_of(block)
 
 
 def pair_scores(anchors: Vectors, items: Vectors, rows: Int64, columns: Int64, chunk: int) -> Float32:
