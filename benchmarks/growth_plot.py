@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 GREY, STYLES = "#808890", (("o-", "#2f8fd0"), ("s--", "#d9822b"))
 """Enough contrast with white and with near-black."""
-AXES = {"anchors": "anchors, at 50,000 items", "items": "items, at 4,000 anchors"}
+AXES = {"anchors": "anchors, at 12,500 items", "items": "items, at 8,000 anchors"}
 
 
 def draw() -> None:
