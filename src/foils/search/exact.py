@@ -296,12 +296,13 @@ class _Search:
         counts = self.counts[rows]
         values = np.full((len(rows), counts.max(initial=1)), np.nan, np.float32)
         at, places = np.empty((2, int(counts.sum())), np.int64)
-        listed = self.kernels.leading(rows, self.scores, self.counts, self.k, at, places)
-        cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
-        values[cells] = score(owners, self.items[owners, cells[1]].astype(np.int64))
-        listed = self.kernels.near(rows, self.scores, values, self.counts, slack, at, places)
-        cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
-        values[cells] = score(owners, self.items[owners, cells[1]].astype(np.int64))
+
+        def fill(listed: int) -> None:
+            cells, owners = (at[:listed], places[:listed]), rows[at[:listed]]
+            values[cells] = score(owners, self.items[owners, cells[1]].astype(np.int64))
+
+        fill(self.kernels.leading(rows, self.scores, self.counts, self.k, at, places))
+        fill(self.kernels.near(rows, self.scores, values, self.counts, slack, at, places))
         return values
 
     def _canonical(self, rows: Int64, items: Int64) -> Float32:

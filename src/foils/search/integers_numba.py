@@ -7,6 +7,7 @@ import numpy.typing as npt
 from numba import njit
 
 from foils._fetch_numba import fetch_row
+from foils._squares_numba import squared
 
 Bytes = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
@@ -68,19 +69,10 @@ def split(
             upper = np.rint(rows[n, j] / unit)
             high[n, j] = np.int8(min(max(upper, -bar), bar))
             left[j] = rows[n, j] - upper * unit
-        moved = max(moved, _squared(left))
+        moved = max(moved, squared(left))
         for j in range(rows.shape[1]):
             lower = min(max(np.rint(left[j] / finer), -bar), bar)
             low[n, j] = np.int8(lower)
             left[j] -= lower * finer
-        moved_less = max(moved_less, _squared(left))
+        moved_less = max(moved_less, squared(left))
     return np.sqrt(moved), np.sqrt(moved_less)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-def _squared(vector: Float32) -> float:
-    """Give the square of a length, summed in any order."""
-    total = 0.0
-    for j in range(vector.size):
-        total += np.float64(vector[j]) * np.float64(vector[j])
-    return total

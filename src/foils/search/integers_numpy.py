@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from foils._lengths import lengths_of
+
 Bytes = npt.NDArray[np.int8]
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -40,10 +42,6 @@ def split(
         left = rows[part] - upper * unit
         lower = np.rint(left / finer).clip(-most, most)
         high[part], low[part] = upper.clip(-most, most), lower
-        moved = max(moved, _longest(left))
-        moved_less = max(moved_less, _longest(left - lower * finer))
+        moved = max(moved, float(lengths_of(left).max()))
+        moved_less = max(moved_less, float(lengths_of(left - lower * finer).max()))
     return moved, moved_less
-
-
-def _longest(rows: Float32) -> float:
-    return float(np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64).max(initial=0.0)))
